@@ -1,0 +1,1 @@
+"""What the user wrote: YAML with positions, versions, variables and profiles in; typed, frozen values out."""
