@@ -1,0 +1,1 @@
+"""The outside world: files, processes, the Docker Engine, Kubernetes, registries. One folder per SDK."""
