@@ -123,7 +123,5 @@ class RunEnded(NamedTuple):
     seconds: float
 
 
-Event = (
-    RunStarted | Skipped | Started | Output | Progress | Serving | Finished | Failed | Blocked
-    | Stopped | Ready | Changed | Notice | RunEnded
-)
+StepEvent = Skipped | Started | Output | Progress | Serving | Finished | Failed | Blocked | Stopped
+Event = RunStarted | StepEvent | Ready | Changed | Notice | RunEnded
