@@ -1,0 +1,15 @@
+"""The developers' commands: `./inv --list`. Each group is a module in tasks/."""
+
+from pathlib import Path
+
+# `import tasks` finds this file, so the folder beside it would be out of reach: this makes the file a package too.
+# tasks/ has no __init__.py, or the name would mean two things.
+__path__ = [str(Path(__file__).with_suffix(""))]
+
+from invoke import Collection
+
+from tasks import quality
+
+namespace = Collection()
+for task in (quality.check, quality.test, quality.lock, quality.clean):
+    namespace.add_task(task)
