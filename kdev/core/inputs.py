@@ -64,6 +64,22 @@ class Pods(NamedTuple):
     selector: "PodSelector"
 
 
+class EachRun(NamedTuple):
+    """Differs in every session: the user's command gives no way to know whether it is up to date.
+
+    `name` says why, e.g. `images.web.build.custom has no onChange`.
+    """
+
+    name: str
+
+
+class Secret(NamedTuple):
+    """A value that must not be shown. Its entry is an HMAC with a key that never leaves the state directory."""
+
+    name: str
+    value: str
+
+
 class TargetIdentity(NamedTuple):
     """Which engine or cluster the step acts on. What was done to one does not count as done to another."""
 
@@ -81,7 +97,7 @@ class PodSelector(NamedTuple):
     container: str = ""
 
 
-Input = Setting | Files | BuildContext | BaseImage | Tool | Pods | TargetIdentity
+Input = Setting | Secret | Files | BuildContext | BaseImage | Tool | Pods | EachRun | TargetIdentity
 
 
 class Entry(NamedTuple):

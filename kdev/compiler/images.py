@@ -1,0 +1,202 @@
+"""images → override, build and push steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from kdev.compiler.request import Scope, join, setting
+from kdev.core.actions import Build, CustomBuild, Override, Push
+from kdev.core.inputs import BaseImage, BuildContext, EachRun, Files, Input, Tool
+from kdev.core.step import Role, Step, StepId
+from kdev.errors import Problem
+from kdev.spec import dockerfile as df
+from kdev.spec import model
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """The step whose result is the image's reference: its push when there is one, else its build."""
+
+    name: str
+    repository: str
+    step: StepId
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What this section gives to the others. `problems` are those found on the way."""
+
+    steps: tuple[Step, ...]
+    built: Mapping[str, BuiltImage]
+    problems: tuple[Problem, ...] = ()
+
+
+def compile_images(scope: Scope) -> Images:
+    """Every image that is not disabled."""
+    steps: list[Step] = []
+    built: dict[str, BuiltImage] = {}
+    problems: list[Problem] = []
+    for image in scope.workspace.project.images:
+        if image.disabled:
+            continue
+        wanted = _as_wanted(image, scope)
+        if isinstance(wanted.build, model.CustomBuild):
+            made = [_custom(wanted, wanted.build, scope)]
+        else:
+            made, found = _from_dockerfile(wanted, scope)
+            problems += found
+        if scope.wish.push and not getattr(wanted.build, "skip_push", False):
+            made.append(_push(wanted, made[-1], scope))
+        steps += made
+        built[image.name] = BuiltImage(image.name, image.image, made[-1].id)
+    return Images(tuple(steps), built, tuple(problems))
+
+
+def _as_wanted(image: model.Image, scope: Scope) -> model.Image:
+    """The image as this pipeline builds it: with the overrides of `dev` where they apply."""
+    if scope.wish.pipeline != "dev" or scope.workspace.name:
+        return image
+    for override in scope.workspace.project.dev.overrides:
+        if override.image == image.name and (override.always or scope.wish.interactive):
+            return replace(
+                image,
+                entrypoint=image.entrypoint if override.entrypoint is None else override.entrypoint,
+                cmd=image.cmd if override.cmd is None else override.cmd,
+                dockerfile=override.dockerfile or image.dockerfile,
+                context=override.context or image.context,
+            )
+    return image
+
+
+def _custom(image: model.Image, build: model.CustomBuild, scope: Scope) -> Step:
+    key = f"images.{image.name}"
+    inputs: list[Input] = [
+        setting(f"{key}.image", image.image),
+        setting(f"{key}.tag", image.tag),
+        setting(f"{key}.build.custom", (build.command, build.args, build.image_flag)),
+    ]
+    if build.on_change:
+        inputs.append(Files("onChange", tuple(scope.path(pattern) for pattern in build.on_change)))
+    else:
+        inputs.append(EachRun(f"{key}.build.custom has no onChange"))
+    action = CustomBuild(
+        image=image.name,
+        repository=image.image,
+        command=build.command,
+        args=build.args,
+        image_flag=build.image_flag,
+        tags=(image.tag,) if image.tag else (),
+        cwd=scope.path("."),
+    )
+    at = scope.at(image.at)
+    return Step(scope.id("build", image.name), Role.VALUE, action, inputs=tuple(inputs), pool="build", at=at)
+
+
+def _from_dockerfile(image: model.Image, scope: Scope) -> tuple[list[Step], list[Problem]]:
+    build = image.build
+    assert not isinstance(build, model.CustomBuild)
+    dockerfile, context = scope.path(image.dockerfile), scope.path(image.context)
+    text = scope.sources.read(dockerfile)
+    if text is None:
+        hint = f"create it, or say where it is with images.{image.name}.dockerfile"
+        return [], [Problem(scope.mark(image.at), f"images.{image.name}: there is no {dockerfile}", hint)]
+    arguments = {key: value for key, value in build.build_args if value is not None}
+    bases = df.base_images(text, arguments, build.target)
+    steps: list[Step] = []
+    override = _override(image, build.target, dockerfile, scope)
+    if override:
+        steps.append(override)
+    key = f"images.{image.name}"
+    synced, reload = synced_paths(image, scope, context), _reload_patterns(image, scope)
+    ignore = next((f for f in (f"{dockerfile}.dockerignore", join(context, ".dockerignore")) if _exists(scope, f)), "")
+    inputs: tuple[Input, ...] = (
+        setting(f"{key}.image", image.image),
+        setting(f"{key}.tag", image.tag),
+        setting(f"{key}.build", (build.target, build.network, build.build_args)),
+        BuildContext("context", context, dockerfile, ignore, synced),
+        *((Files("autoReload", reload),) if reload and synced else ()),
+        *(BaseImage(base) for base in bases),
+        Tool("builder"),
+    )
+    action = Build(
+        image=image.name,
+        repository=image.image,
+        context=context,
+        dockerfile=dockerfile,
+        tags=(image.tag,) if image.tag else (),
+        override=override.id if override else "",
+        target=build.target,
+        network=build.network,
+        build_args=build.build_args,
+        ignore_file=ignore,
+        builder=scope.wish.builder,
+    )
+    needs = (override.id,) if override else ()
+    at = scope.at(image.at)
+    steps.append(Step(scope.id("build", image.name), Role.VALUE, action, needs, (), inputs, "build", at))
+    return steps, []
+
+
+def _exists(scope: Scope, path: str) -> bool:
+    return scope.sources.read(path) is not None
+
+
+def _override(image: model.Image, target: str, dockerfile: str, scope: Scope) -> Step | None:
+    if image.entrypoint is None and image.cmd is None:
+        return None
+    key = f"images.{image.name}"
+    action = Override(image.name, dockerfile, image.entrypoint, image.cmd, (), target)
+    inputs: tuple[Input, ...] = (
+        Files("Dockerfile", (dockerfile,)),
+        setting(f"{key}.entrypoint", image.entrypoint),
+        setting(f"{key}.cmd", image.cmd),
+        setting(f"{key}.build.options.target", target),
+    )
+    return Step(scope.id("override", image.name), Role.VALUE, action, inputs=inputs, at=scope.at(image.at))
+
+
+def _push(image: model.Image, build: Step, scope: Scope) -> Step:
+    action = Push(image.name, build.id, image.image)
+    inputs = (setting(f"images.{image.name}.image", image.image),)
+    at = scope.at(image.at)
+    return Step(scope.id("push", image.name), Role.EFFECT, action, (build.id,), inputs=inputs, pool="push", at=at)
+
+
+def synced_paths(image: model.Image, scope: Scope, context: str) -> tuple[str, ...]:
+    """Ignore patterns (relative to `context`) for what a sync of `dev` delivers into this image's containers.
+
+    While such a sync runs, a saved file reaches the container without a build, so it is no input of the build. What
+    the sync does not upload stays one.
+    """
+    if scope.wish.pipeline != "dev" or scope.workspace.name:
+        return ()
+    patterns: list[str] = []
+    for sync in scope.workspace.project.dev.sync:
+        if sync.selector.image != image.name:
+            continue
+        inside = _relative(scope.path(sync.local), context)
+        if inside is None:
+            continue
+        patterns.append("**" if inside == "." else inside)
+        for excluded in (*sync.exclude_paths, *sync.upload_exclude_paths):
+            if not excluded.startswith("!"):
+                anchored = excluded.strip("/") if "/" in excluded.strip("/") or excluded.startswith("/") else f"**/{excluded}"
+                patterns.append("!" + (anchored if inside == "." else f"{inside}/{anchored}").rstrip("/"))
+    return tuple(patterns)
+
+
+def _reload_patterns(image: model.Image, scope: Scope) -> tuple[str, ...]:
+    """dev.autoReload.paths that lie in the image's context: the user asks for a build when they change."""
+    context = scope.path(image.context)
+    paths = (scope.path(pattern) for pattern in scope.workspace.project.dev.auto_reload.paths)
+    return tuple(path for path in paths if _relative(path, context) is not None)
+
+
+def _relative(path: str, folder: str) -> str | None:
+    """`path` as seen from `folder`, "." for the folder itself, None when it is outside."""
+    if folder == "." and not path.startswith(".."):
+        return path
+    if path == folder or folder.startswith(path + "/") or path == ".":
+        return "."
+    return path[len(folder) + 1 :] if path.startswith(folder + "/") else None
