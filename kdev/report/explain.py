@@ -88,5 +88,6 @@ def why(verdict: Verdict, latest: Trace | None, now: float, waits_for: Sequence[
     if verdict.verdict == "skip":
         lines.append("every input is what it was at the last success, and its result is still there")
     if latest is not None:
-        lines.append(f"last success {ago(now - latest.finished)}, it took {duration(latest.seconds)} (run {latest.run})")
+        took = duration(latest.seconds)
+        lines.append(f"last success {ago(now - latest.finished)}, it took {took} (run {latest.run})")
     return "\n".join([head, *(f"  {line}" for line in lines)])

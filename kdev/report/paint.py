@@ -14,7 +14,7 @@ STATES = {"run": "yellow", "may": "cyan", "skip": "green"}
 
 
 def use_colour(*, is_tty: bool, no_color: str = "", term: str = "") -> bool:
-    """Colours only on a terminal that has them. `no_color` and `term` are the variables NO_COLOR and TERM, "" when unset."""
+    """Colours only on a terminal that has them. `no_color` and `term` are those variables' values, "" when unset."""
     return is_tty and not no_color and term != "dumb"
 
 

@@ -1,4 +1,4 @@
-"""The one place where errors become text: file:line:column, the line itself, a caret, what to do. Everything at once."""
+"""The one place where errors become text: file:line:column, the line itself, a caret, what to do. All at once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def hint_lines(hint: str, paint: Paint) -> list[str]:
 
 
 def bug(error: BaseException, log_file: str, paint: Paint | None = None) -> str:
-    """What to print when something unexpected happened; the traceback is in `log_file`, "" when it cannot be written."""
+    """What to print when something unexpected happened. `log_file` holds the traceback, "" when it has none."""
     paint = paint or Paint(False)
     what = clean(f"{type(error).__name__}: {error}")[:300]
     lines = [f"{paint('red', 'unexpected error:')} {what}", "  This is a bug in kdev."]
