@@ -73,27 +73,34 @@ def installed(package: str) -> bool:
     return output_of(["dpkg-query", "-W", "-f=${db:Status-Status}", package]) == "installed"
 
 
-def apt_install(packages: Iterable[str], why: str, *, dry_run: bool = False) -> None:
-    """Install what is missing of `packages`. Raises Missing, with the command to type, when that is not allowed."""
+def offered_by_apt(package: str) -> bool:
+    """Does this Debian have the package?"""
+    policy = output_of(["apt-cache", "policy", package]) or ""
+    return "Candidate:" in policy and "Candidate: (none)" not in policy
+
+
+def apt_install(packages: Iterable[str], why: str, *, asked: bool = False) -> None:
+    """Install what is missing of `packages`. Raises Missing, with the command to type, when that is not allowed.
+
+    `asked`: leave for exactly this was given already.
+    """
     missing = [package for package in packages if not (has_apt() and installed(package))]
     if not missing:
         return
     names = " ".join(missing)
-    if dry_run:
-        say(f"would install with apt-get, for {why}: {names}")
-        return
     if not has_apt():
         raise Missing(f"{why} needs {names} (Debian's package names) and there is no apt-get here; install it yourself")
     if not is_root():
         raise Missing(f"{why} needs packages that are missing; install them: sudo apt-get install {names}")
-    if not allowed(f"install with apt-get, for {why}: {names}?"):
+    if not asked and not allowed(f"install with apt-get, for {why}: {names}?"):
         raise Missing(
             f"{why} needs packages that are missing: {names}\n"
             f"  install them: apt-get install {names}\n"
             "  or let ./inv do it: KDEV_ALLOW_INSTALL=1"
         )
     say(f"installing with apt-get, for {why}: {names}")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # Debian starts a service as it installs it. Without systemd, runlevel 1 tells the packages' scripts not to: what
+    # was not started by `engine.up` could not be stopped by `engine.down`.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     run(["apt-get", "update", "-q"], env=environment)
-    # Debian starts a service as it installs it; policy-rc.d is the packages' own way to be told not to.
     run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing], env=environment)
