@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
+from kdev.core.actions import Action
 from kdev.core.events import Event
 from kdev.core.inputs import Entry, Input, PodSelector
 from kdev.core.step import Reason, Result, Step, StepId, Trace
@@ -101,6 +102,18 @@ class Driver(Protocol[A]):
         """Why `result` no longer stands in the world (gone, drifted); () when it does. One cheap request, writes nothing."""
 
 
+class Drivers(Protocol):
+    """The one table of drivers. Loads a driver on first use."""
+
+    def driver(self, action: Action) -> Driver[Any]: ...
+
+    def verify(self, action: Action, result: Result) -> Sequence[Reason]:
+        """As Driver.verify, through the leanest module that can answer."""
+
+    def forget(self) -> None:
+        """The world may have changed: ask again instead of using what was fetched for the last checks."""
+
+
 class Observer(Protocol):
     """Reads the inputs of steps. Writes nothing but its own caches."""
 
@@ -109,6 +122,9 @@ class Observer(Protocol):
 
     def listing(self, digest: str) -> Mapping[str, str]:
         """path → digest behind a listed entry that this observer returned; {} when it is not known any more."""
+
+    def invalidate(self, paths: Sequence[str]) -> None:
+        """These paths (relative to the project) were seen to change: trust nothing remembered about them."""
 
 
 class Journal(Protocol):
@@ -119,12 +135,24 @@ class Journal(Protocol):
     def find(self, step: StepId, fingerprint: str) -> Trace | None:
         """An earlier success with exactly these inputs, however long ago."""
 
+    def history(self, step: StepId) -> Sequence[Trace]:
+        """Every success that is kept, oldest first."""
+
     def record(self, trace: Trace, listings: Mapping[str, Mapping[str, str]]) -> None:
         """Durable when it returns. `listings` are those of the trace's listed entries, by digest."""
 
     def listing(self, digest: str) -> Mapping[str, str]: ...
 
     def forget(self, step: StepId) -> None: ...
+
+
+class Chronicle(Protocol):
+    """What happened in the sessions, for `kdev why` and `kdev history`."""
+
+    def tell(self, event: Event) -> None:
+        """Keep what is worth keeping of an event. Durable at the next `flush`."""
+
+    def flush(self) -> None: ...
 
 
 class Reporter(Protocol):
@@ -246,6 +274,6 @@ class Clock(Protocol):
 
 
 __all__ = [
-    "A", "Cancellation", "Clock", "Connection", "Driver", "Job", "Journal", "Manifest", "Observer", "PodFinder",
+    "A", "Cancellation", "Chronicle", "Clock", "Connection", "Driver", "Drivers", "Job", "Journal", "Manifest", "Observer", "PodFinder",
     "Process", "Reporter", "Screen", "Step", "Target",
 ]

@@ -87,7 +87,10 @@ Command = Check | Confirm | Run | Stop | Block
 class Scheduler:
     """States of all steps of one plan. Every method returns the commands that follow from what it was told."""
 
-    def __init__(self, plan: Plan, pools: Mapping[str, int], priority: Sequence[float]) -> None:
+    def __init__(
+        self, plan: Plan, pools: Mapping[str, int], priority: Sequence[float], alive: Iterable[int] = ()
+    ) -> None:
+        """`pools` are places per pool, `alive` the services that still run from an earlier plan."""
         count = len(plan.steps)
         self._plan = plan
         self._priority = priority
@@ -97,6 +100,8 @@ class Scheduler:
         self._verdict: list[State | None] = [None] * count  # what it settled as on `_seen`
         self._dirty = [True] * count  # own inputs may differ from those last looked at
         self._alive = [False] * count  # a service's worker lives
+        for step in alive:
+            self._alive[step] = True
         self._reasons: list[tuple[Reason, ...]] = [()] * count  # why it is to run once stopped or room is free
         self._open = [len({*plan.needs[i], *plan.after[i]}) for i in range(count)]  # unsettled steps before it
         self._unsettled = count
