@@ -39,6 +39,15 @@ class Cancellation(Protocol):
     def wait(self, seconds: float) -> bool:
         """Sleep for `seconds` or until triggered; True when triggered."""
 
+    def scope(self) -> AbstractContextManager[Scope]:
+        """For the length of a `with`: a Cancellation that is raised with this one, by its holder, or by the end."""
+
+
+class Scope(Cancellation, Protocol):
+    """A Cancellation whose holder may raise it, to stop what it started itself."""
+
+    def trigger(self) -> None: ...
+
 
 class Screen(Protocol):
     """The user's terminal, lent to one step at a time. Only steps that talk with a person use it."""
@@ -52,7 +61,8 @@ class Screen(Protocol):
     def read(self, cancel: Cancellation) -> bytes:
         """What was typed; b"" at the end of input. Blocks."""
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, data: bytes, *, error: bool = False) -> None:
+        """To standard output, or to standard error."""
 
     def size(self) -> tuple[int, int]:
         """(columns, rows)."""
@@ -267,6 +277,9 @@ class PodFinder(Protocol):
     def find(self, selector: PodSelector, job: Job) -> tuple[Pod, str]:
         """(pod, container); waits until there is a running one. StepFailed when that is hopeless."""
 
+    def find_pod(self, selector: PodSelector, job: Job) -> Pod:
+        """The same for who needs no container: several containers and no name are no trouble then."""
+
 
 class Clock(Protocol):
     def now(self) -> float:
@@ -275,5 +288,5 @@ class Clock(Protocol):
 
 __all__ = [
     "A", "Cancellation", "Chronicle", "Clock", "Connection", "Driver", "Drivers", "Job", "Journal", "Manifest", "Observer", "PodFinder",
-    "Process", "Reporter", "Screen", "Step", "Target",
+    "Process", "Reporter", "Scope", "Screen", "Step", "Target",
 ]

@@ -21,13 +21,19 @@ _CHUNK = 65536
 
 
 class TerminalScreen:
-    """Meets core.ports.Screen over two file descriptors. `silence` keeps the live view quiet while it is lent."""
+    """Meets core.ports.Screen over three file descriptors. `silence` keeps the live view quiet while it is lent."""
 
     def __init__(
-        self, stdin: int = 0, stdout: int = 1, silence: Callable[[], AbstractContextManager[None]] = nullcontext
+        self,
+        silence: Callable[[], AbstractContextManager[None]] = nullcontext,
+        *,
+        stdin: int = 0,
+        stdout: int = 1,
+        stderr: int = 2,
     ) -> None:
         self._in = stdin
         self._out = stdout
+        self._error = stderr
         self._silence = silence
         self._turn = threading.Lock()
         self._wakers: tuple[_Waker, ...] = ()
@@ -62,13 +68,14 @@ class TerminalScreen:
         finally:
             waker.close()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, *, error: bool = False) -> None:
+        fd = self._error if error else self._out
         view = memoryview(data)
         while view:
             try:
-                view = view[os.write(self._out, view) :]
+                view = view[os.write(fd, view) :]
             except BlockingIOError:
-                select.select([], [self._out], [])
+                select.select([], [fd], [])
             except OSError:  # nobody reads any more; the program inside is told by its own end
                 return
 

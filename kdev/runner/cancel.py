@@ -55,6 +55,16 @@ class Cancellation:
         """Sleep for `seconds` or until triggered; True when triggered."""
         return self._raised.wait(seconds)
 
+    @contextmanager
+    def scope(self) -> Iterator[Cancellation]:
+        """A child that is raised when the `with` ends, so that nothing started under it stays behind."""
+        child = Cancellation(self)
+        try:
+            yield child
+        finally:
+            child.detach()
+            child.trigger()
+
     def detach(self) -> None:
         """Forget the parent: a finished step must not be kept alive by its session."""
         if self._leave_parent:

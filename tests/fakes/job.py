@@ -18,6 +18,7 @@ class FakeScreen:
         self.is_tty = is_tty
         self.typed = list(typed or [])
         self.written = bytearray()
+        self.errors = bytearray()
         self.more = threading.Event()
 
     @contextmanager
@@ -31,8 +32,11 @@ class FakeScreen:
             self.more.wait()
         raise Cancelled
 
-    def write(self, data: bytes) -> None:
-        self.written += data
+    def write(self, data: bytes, *, error: bool = False) -> None:
+        if error:
+            self.errors += data
+        else:
+            self.written += data
 
     def size(self) -> tuple[int, int]:
         return 80, 24
