@@ -2,66 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import os
+from dataclasses import replace
 from pathlib import Path
 
-from kdev.spec.model import Project
+from kdev.errors import InputNeeded
+from kdev.spec.configs import CONFIGS, MAIN, Chosen, choose
+from kdev.spec.expand import expand
+from kdev.spec.files import Files
+from kdev.spec.model import HelmDeploy, Project
+from kdev.spec.nodes import MapNode, Node
+from kdev.spec.problems import Problems
+from kdev.spec.profiles import apply_profile
+from kdev.spec.project import project_of
+from kdev.spec.read import Reader, Row
+from kdev.spec.schema import Record
+from kdev.spec.settings import Loaded, Question, Settings
+from kdev.spec.variables import Definition, Variables, definition
+from kdev.spec.versions.table import NEWEST, SCHEMAS, Version, upgraded
+
+__all__ = ["Loaded", "Question", "Settings", "find_root", "load"]
+
+# Sections that say how the configuration is made; variables are not looked for in them.
+_ABOUT_ITSELF = ("version", "vars", "profiles")
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A variable that must be asked for."""
+def find_root(start: Path, config_file: str = "", *, home: Path | None = None) -> Path | None:
+    """The nearest folder from `start` upwards that holds a configuration; None when there is none.
 
-    name: str
-    text: str
-    default: str = ""
-    options: tuple[str, ...] = ()
-    validation_pattern: str = ""
-    validation_message: str = ""
-    secret: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the command line and the environment say. `ask` raises InputNeeded when nobody can be asked.
-
-    `answers` are those of earlier runs (never of secret questions).
+    `home` (the user's own folder when unset) is passed over. With `config_file`, relative to the folder that is looked
+    at or absolute, the folder that holds that file.
     """
-
-    profile: str = ""
-    config_file: str = ""
-    config_name: str = ""
-    variables: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    answers: Mapping[str, str] = field(default_factory=dict)
-    ask: Callable[[Question], str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A project, and everything it was made from, so that a compiled plan can be known to be still good.
-
-    `files`: path relative to the root → SHA-256 of its bytes, "" for a file that was looked for and is not there.
-    `environment`: the variables that were read, and their values ("" for unset). `answers` are new ones to keep.
-    `volatile`: the result depends on time or chance and must not be reused.
-    """
-
-    project: Project
-    files: Mapping[str, str]
-    environment: Mapping[str, str]
-    answers: Mapping[str, str]
-    volatile: bool = False
-
-
-def find_root(start: Path, config_file: str = "") -> Path | None:
-    """The nearest folder from `start` upwards that holds a configuration; None when there is none."""
-    raise NotImplementedError
+    skipped = os.path.realpath(home if home is not None else Path("~").expanduser())
+    start = Path(os.path.abspath(start))
+    for folder in (start, *start.parents):
+        if os.path.realpath(folder) == skipped and not config_file:
+            continue
+        for name in (config_file,) if config_file else (MAIN, CONFIGS):
+            path = folder / name.replace("\\", "/") if os.sep == "/" else folder / name
+            if path.is_file():
+                return Path(os.path.abspath(path)).parent
+    return None
 
 
 def load(root: Path, settings: Settings) -> Loaded:
-    """Read, expand and check the configuration in `root`.
+    """Read, expand and check the configuration in `root`. Of `settings.config_file` only the last part counts: `root`
+    is its folder.
 
     Raises ConfigError with every problem, InputNeeded for a question that nobody can answer.
     """
-    raise NotImplementedError
+    problems = Problems()
+    files = Files(Path(os.path.abspath(root)), problems)
+    chosen = choose(files, settings, problems)
+    tree = _profiled(chosen, settings, problems)
+    # Nobody is asked anything for a configuration that is wrong anyway.
+    row = _checked(chosen.version, tree, problems)
+    problems.stop()
+    variables = Variables(_definitions(chosen, row), settings, files, problems)
+    filled = _filled(tree, variables, problems)
+    problems.stop()
+    variables.finish()
+    if filled is not tree:
+        _checked(chosen.version, filled, problems)
+        problems.stop()
+    project = _project(chosen.version, filled, files.root, problems)
+    return Loaded(
+        project=replace(
+            project, warnings=problems.warnings, secrets=tuple(sorted({*variables.secrets, *_passwords(project)}))
+        ),
+        files=files.digests,
+        environment=variables.environment,
+        answers=variables.answers,
+        volatile=variables.volatile,
+    )
+
+
+def _checked(version: Version, tree: MapNode, problems: Problems) -> Row:
+    reader = Reader(problems, SCHEMAS, version=version.name)
+    row = reader.record(version.schema, tree, tree.at)
+    version.check(row, problems)
+    return row
+
+
+def _profiled(chosen: Chosen, settings: Settings, problems: Problems) -> MapNode:
+    fields = {field.name for field in chosen.version.schema.fields}
+    if "profiles" not in fields or not settings.profile:
+        return chosen.root
+    about = Record("configuration", tuple(field for field in chosen.version.schema.fields if field.name == "profiles"))
+    only = MapNode(chosen.root.at, {key: entry for key, entry in chosen.root.entries.items() if key == "profiles"})
+    row = Reader(problems, SCHEMAS, version=chosen.version.name).record(about, only, chosen.root.at)
+    if problems:
+        # The patches cannot be trusted; show what else is wrong together with them.
+        _checked(chosen.version, chosen.root, problems)
+        problems.stop()
+    tree = apply_profile(chosen.root, row.rows("profiles"), settings.profile, problems)
+    if problems:
+        _checked(chosen.version, chosen.root, problems)
+    problems.stop()
+    return tree
+
+
+def _definitions(chosen: Chosen, row: Row) -> list[Definition]:
+    own = [definition(one, newest=True) for one in row.rows("vars")] if "vars" in row else []
+    return [*chosen.definitions, *own]
+
+
+def _filled(tree: MapNode, variables: Variables, problems: Problems) -> MapNode:
+    content = tree.without(*_ABOUT_ITSELF)
+    try:
+        filled: Node = expand(content, variables)
+    except InputNeeded:
+        # What else is wrong is of more use than a question that the next run asks again.
+        problems.stop()
+        raise
+    if filled is content:
+        return tree
+    assert isinstance(filled, MapNode)
+    return MapNode(tree.at, {key: filled.entries.get(key, entry) for key, entry in tree.entries.items()})
+
+
+def _project(version: Version, tree: MapNode, root: Path, problems: Problems) -> Project:
+    newest = upgraded(version, tree, problems)
+    row = Reader(problems, SCHEMAS, version=NEWEST.name, internal=True).record(NEWEST.schema, newest, newest.at)
+    problems.stop()
+    return project_of(row, root, version.name, problems)
+
+
+def _passwords(project: Project) -> set[str]:
+    return {
+        one.deploy.chart_password
+        for one in project.deployments
+        if isinstance(one.deploy, HelmDeploy) and one.deploy.chart_password
+    }

@@ -1,0 +1,65 @@
+"""Everything wrong with a configuration, collected: problems that stop it and warnings that do not. Knows the text of
+the files, so that each problem carries its line. Refuses to stop at the first.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from kdev.errors import ConfigError, Mark, Problem
+
+_MOST = 100
+_LONGEST_LINE = 240
+
+
+class Problems:
+    """Problems and warnings of one load. `sources` maps a file's name to its lines."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, Sequence[str]] = {}
+        self._problems: dict[Problem, None] = {}
+        self._warnings: dict[tuple[str, int, int, str], None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._problems)
+
+    def add(self, at: Mark | None, message: str, hint: str = "") -> None:
+        """Remember something that is wrong; the same thing twice counts once."""
+        self._problems[Problem(at, message, hint, self._line(at))] = None
+
+    def warn(self, at: Mark | None, message: str) -> None:
+        """Remember something worth saying that stops nothing."""
+        self._warnings[(at.file, at.line, at.column, message) if at else ("", 0, 0, message)] = None
+
+    def stop(self) -> None:
+        """Raise ConfigError when there is any problem."""
+        if self._problems:
+            ordered = sorted(self._problems, key=lambda p: (p.at or Mark("", 0, 0), p.message))
+            shown = ordered[:_MOST]
+            if len(ordered) > _MOST:
+                shown.append(Problem(None, f"{len(ordered) - _MOST} more problems are not shown"))
+            raise ConfigError(tuple(shown))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings in the order of the files, each with its place."""
+        return tuple(
+            f"{file}:{line}:{column}: {text}" if file else text for file, line, column, text in sorted(self._warnings)
+        )
+
+    def _line(self, at: Mark | None) -> str:
+        lines = self.sources.get(at.file, ()) if at else ()
+        return lines[at.line - 1][:_LONGEST_LINE] if at and at.line <= len(lines) else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean …?` for the known word nearest to `word`, "" when none is near."""
+    names = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word[:80].lower(), names, n=1, cutoff=0.6)
+    return f"did you mean `{names[near[0]]}`?" if near else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """`names` for a sentence: `a`, `b`; or `none`."""
+    return ", ".join(f"`{name}`" for name in names) or "none"
