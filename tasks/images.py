@@ -97,21 +97,27 @@ def skeleton(root: Path) -> None:
 
 def put_busybox(root: Path) -> str:
     """Debian's static busybox and its applets in /bin; returns its version."""
-    program = shutil.which("busybox")
-    if not program or "dynamic" in (output_of(["file", "-b", program]) or "static"):
-        with tempfile.TemporaryDirectory(prefix="kdev-deb-") as scratch:
-            unpack(download("busybox-static", Path(scratch)), Path(scratch) / "x")
-            found = next((Path(scratch) / "x").rglob("busybox"))
-            shutil.copy(found, root / "bin/busybox")
-    else:
-        shutil.copy(program, root / "bin/busybox")
-    (root / "bin/busybox").chmod(0o755)
-    for applet in (output_of([str(root / "bin/busybox"), "--list"]) or "").split():
-        if not (root / "bin" / applet).exists():
-            (root / "bin" / applet).symlink_to("busybox")
-    first = (output_of([str(root / "bin/busybox")]) or "").split("\n", 1)[0]
-    found_version = re.search(r"v(\S+)", first)
-    return found_version.group(1) if found_version else "?"
+    program = root / "bin/busybox"
+    with tempfile.TemporaryDirectory(prefix="kdev-deb-") as scratch:
+        unpack(download("busybox-static", Path(scratch)), Path(scratch) / "content")
+        shutil.copy(Path(scratch) / "content/bin/busybox", program)
+    listed = subprocess.run([program, "--list"], check=True, capture_output=True, text=True).stdout
+    for applet in listed.split():
+        if not (program.parent / applet).exists():
+            (program.parent / applet).symlink_to("busybox")
+    version = re.search(r"BusyBox v(\S+)", output_of([str(program)]) or "")
+    return version.group(1) if version else "of an unknown version"
+
+
+def put_libraries(binary: Path, root: Path) -> None:
+    """The shared libraries that `binary` is linked with, and the loader."""
+    for library in re.findall(r"(/\S+) \(0x", output_of(["ldd", str(binary)]) or ""):
+        # The loader has a fixed place; everything else is found in /lib through the default search path.
+        place = library if "/ld-linux" in library else f"/lib/{Path(library).name}"
+        destination = root / place.lstrip("/")
+        if not destination.exists():
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(library, destination)
 
 
 def busybox(root: Path) -> str:
@@ -169,13 +175,7 @@ def put_python(program: str, root: Path) -> None:
     for name in ("python3", "python"):
         (copy.parent / name).symlink_to("python3.12")
     for binary in (Path(program).resolve(), *(stdlib / "lib-dynload").glob("*.so")):
-        for library in re.findall(r"(/\S+) \(0x", output_of(["ldd", str(binary)]) or ""):
-            # The loader has a fixed place; everything else is found in /lib through the default search path.
-            place = library if "/ld-linux" in library else f"/lib/{Path(library).name}"
-            destination = root / place.lstrip("/")
-            if not destination.exists():
-                destination.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(library, destination)
+        put_libraries(binary, root)
 
 
 def download(package: str, folder: Path, *options: str) -> Path:
