@@ -12,13 +12,12 @@ from kdev.spec.files import Files
 from kdev.spec.nodes import MapNode, Node, Scalar, excerpt, is_null, kind_of
 from kdev.spec.problems import Problems, did_you_mean, listed
 from kdev.spec.read import Reader, Row
+from kdev.spec.root import CONFIG, CONFIGS
 from kdev.spec.settings import Settings
 from kdev.spec.variables import Definition, definition
 from kdev.spec.versions import v1beta2
 from kdev.spec.versions.table import NEWER, NEWEST, OLDER, VERSIONS, Version
 
-MAIN = "devspace.yaml"
-CONFIGS = "devspace-configs.yaml"
 VARS = "devspace-vars.yaml"
 
 
@@ -33,7 +32,7 @@ class Chosen:
 
 def choose(files: Files, settings: Settings, problems: Problems) -> Chosen:
     """Read the files of the root. Raises ConfigError when there is no readable configuration of a known version."""
-    main_name = settings.config_file.replace("\\", "/").rpartition("/")[2] or MAIN
+    main_name = settings.config_file.replace("\\", "/").rpartition("/")[2] or CONFIG
     main = files.document(files.root / main_name)
     configs = None if settings.config_file else files.document(files.root / CONFIGS)
     if main is None and configs is None:
@@ -104,7 +103,7 @@ def _named(configs: Node, name: str, files: Files, problems: Problems, *, alone:
     version = version_of(base, problems)
     if version.name != v1beta2.NAME:
         what = f"{CONFIGS} belongs to v1beta2, and the config `{name}` is {version.name}"
-        hint = f"write one {MAIN} with `profiles`" if alone else f"remove {CONFIGS}"
+        hint = f"write one {CONFIG} with `profiles`" if alone else f"remove {CONFIGS}"
         problems.add(base.place("version"), what, hint)
         problems.stop()
     for override in row.rows("overrides"):

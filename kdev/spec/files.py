@@ -45,7 +45,7 @@ class Files:
         return None if data is None else data.decode("utf-8", "replace")
 
     def document(self, path: Path) -> Node | None:
-        """The root node of a YAML file; None when the file is absent. Raises ConfigError when it is no YAML or empty."""
+        """The root node of a YAML file; None when it is absent. Raises ConfigError when it is empty or no YAML."""
         data = self.bytes(path)
         if data is None:
             return None

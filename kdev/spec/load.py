@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kdev.errors import InputNeeded
-from kdev.spec.configs import CONFIGS, MAIN, Chosen, choose
+from kdev.spec.configs import Chosen, choose
 from kdev.spec.expand import expand
 from kdev.spec.files import Files
 from kdev.spec.model import HelmDeploy, Project
@@ -16,6 +16,7 @@ from kdev.spec.problems import Problems
 from kdev.spec.profiles import apply_profile
 from kdev.spec.project import project_of
 from kdev.spec.read import Reader, Row
+from kdev.spec.root import find_root as root_of
 from kdev.spec.schema import Record
 from kdev.spec.settings import Loaded, Question, Settings
 from kdev.spec.variables import Definition, Variables, definition
@@ -28,21 +29,9 @@ _ABOUT_ITSELF = ("version", "vars", "profiles")
 
 
 def find_root(start: Path, config_file: str = "", *, home: Path | None = None) -> Path | None:
-    """The nearest folder from `start` upwards that holds a configuration; None when there is none.
-
-    `home` (the user's own folder when unset) is passed over. With `config_file`, relative to the folder that is looked
-    at or absolute, the folder that holds that file.
-    """
-    skipped = os.path.realpath(home if home is not None else Path("~").expanduser())
-    start = Path(os.path.abspath(start))
-    for folder in (start, *start.parents):
-        if os.path.realpath(folder) == skipped and not config_file:
-            continue
-        for name in (config_file,) if config_file else (MAIN, CONFIGS):
-            path = folder / name.replace("\\", "/") if os.sep == "/" else folder / name
-            if path.is_file():
-                return Path(os.path.abspath(path)).parent
-    return None
+    """`kdev.spec.root.find_root` on paths; `home` is the user's own folder when unset."""
+    found = root_of(str(start), str(home or Path("~").expanduser()), config_file)
+    return None if found is None else Path(found)
 
 
 def load(root: Path, settings: Settings) -> Loaded:

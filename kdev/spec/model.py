@@ -241,7 +241,10 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A command of the user's. `event` is `before` or `after`; `what` `images` or `deployments`; `which` `all` or names."""
+    """A command of the user's. `event` is `before` or `after`; `what` `images` or `deployments`; `which` `all` or one.
+
+    A hook that names several times or things is several of these.
+    """
 
     command: str
     at: Mark

@@ -1,5 +1,5 @@
-"""One change at one path of a node tree. Paths are dotted with `[i]`, or JSON pointers; `key=value` picks the items of a
-list that have that value. Gives new nodes; a path that fits nowhere raises Missing.
+"""One change at one path of a node tree. Paths are dotted with `[i]`, or JSON pointers; `key=value` picks the items of
+a list that have that value. Gives new nodes; a path that fits nowhere raises Missing.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def _changed(node: Node, key: str, op: str, value: Entry | None) -> Node:
         raise Missing(f"`{key}` is inside a value that has no keys")
     items = list(node.items)
     if op == "add" and value is not None:
-        items.insert(len(items) if key == "-" else _index(key, len(items) + 1), value.value)
+        # An index may be the place behind the last item.
+        items.insert(len(items) if key in ("-", str(len(items))) else _index(key, len(items)), value.value)
         return ListNode(node.at, tuple(items))
     for place, _ in reversed(_children(node, key, ())):
         if value is None:

@@ -77,7 +77,7 @@ def _check_both(root: Row, problems: Problems) -> None:
 
 def _images(images: dict[str, Row], problems: Problems) -> None:
     first: dict[str, Row] = {}
-    for name, row in images.items():
+    for row in images.values():
         text = row.text("image")
         repository, tag = split_tag(text)
         if tag and not open_text(text):
@@ -163,7 +163,7 @@ def _doubles(rows: Iterable[Row], what: str, problems: Problems, *, stops: bool 
                 problems.add(row.place("name"), f"two {what}s are called `{name}`",
                              f"the first is at {first[name]}; rename one of them")
             else:
-                problems.warn(row.place("name"), f"two {what}s are called `{name}`; the first, at {first[name]}, counts")
+                problems.warn(row.place("name"), f"two {what}s are called `{name}`; the first counts: {first[name]}")
         first.setdefault(name, row.place("name"))
 
 
