@@ -1,0 +1,3 @@
+module kdev.dev/agent
+
+go 1.25
