@@ -73,7 +73,7 @@ def limited(text: Any, limit: int = LIMIT) -> str:
 
 
 def _explanation(error: docker.errors.APIError) -> str:
-    text = error.explanation
+    text: object = error.explanation  # bytes from some proxies, whatever the type stubs say
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     return str(text or f"status {error.status_code}")
