@@ -8,9 +8,9 @@ __path__ = [str(Path(__file__).with_suffix(""))]
 
 from invoke import Collection
 
-from tasks import engine, images, quality
+from tasks import demo, engine, images, quality
 
 namespace = Collection()
-for task in (quality.check, quality.test, quality.lock, quality.clean, images.images, images.buildx):
+for task in (demo.demo, quality.check, quality.test, quality.lock, quality.clean, images.images, images.buildx):
     namespace.add_task(task)
 namespace.add_collection(Collection.from_module(engine, name="engine"))

@@ -87,7 +87,7 @@ def owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def skeleton(root: Path) -> None:
-    for folder in ("bin", "dev", "etc", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "usr/local/bin", "var/tmp", "home"):
+    for folder in "bin dev etc proc root sbin sys tmp usr/bin usr/local/bin var/tmp home".split():
         (root / folder).mkdir(parents=True)
     for folder in ("tmp", "var/tmp"):
         (root / folder).chmod(0o1777)
@@ -152,9 +152,10 @@ def python(root: Path) -> str:
 def find_python_3_12() -> str:
     places = [*PYTHONS_3_12, shutil.which("python3.12") or ""]
     places += [str(path) for path in Path.home().glob(".pyenv/versions/3.12*/bin/python3.12")]
+    # A shim prints the real program; only that one has its library beside it.
+    ask = "import sys; sys.version_info[:2] == (3, 12) and print(sys.executable)"
     for place in places:
-        # A shim prints the real program; only that one has its library beside it.
-        real = place and output_of([place, "-c", "import sys; sys.version_info[:2] == (3, 12) and print(sys.executable)"])
+        real = place and output_of([place, "-c", ask])
         if real:
             return real
     return ""
