@@ -1,4 +1,4 @@
-"""Forward: local ports that lead into a pod. One pair of threads per connection; the pod is found again when it has gone.
+"""Forward: local ports that lead into a pod. A pair of threads per connection; a pod that has gone is found again.
 
 Listens where the action says and nowhere else. Slow readers slow down their own connection only.
 """

@@ -70,7 +70,8 @@ def answers(url: str, cancel: Cancellation) -> bool:
         connection = _connection(parts)
     except ValueError:  # a port that is no number: let the browser complain
         return True
-    path = urllib.parse.quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._") + (f"?{parts.query}" if parts.query else "")
+    path = urllib.parse.quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+    query = f"?{parts.query}" if parts.query else ""
 
     def cut() -> None:
         if connection.sock:
@@ -79,7 +80,7 @@ def answers(url: str, cancel: Cancellation) -> bool:
 
     try:
         with cancel.closing(cut):
-            connection.request("GET", path, headers={"User-Agent": "kdev", "Accept": "*/*"})
+            connection.request("GET", path + query, headers={"User-Agent": "kdev", "Accept": "*/*"})
             return connection.getresponse().status not in _NOT_READY
     except (OSError, http.client.HTTPException, ValueError):
         cancel.check()

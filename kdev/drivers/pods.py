@@ -153,18 +153,18 @@ class TargetPodFinder:
             threading.Thread(target=self._watch, args=(selector.namespace, scope, wake), daemon=True).start()
             timer.start()
             try:
-                while choice.pod is None and not late.is_set():
+                while not late.is_set():
                     job.progress(f"waiting for {describe(selector)}: {choice.why}")
                     # A change between the look and the start of the watch would go unseen, so it looks again by itself.
                     wake.wait(_LOOK_AGAIN)
                     wake.clear()
                     job.cancel.check()
                     choice = look()
+                    if choice.pod is not None:
+                        return choice
             finally:
                 timer.cancel()
-        if choice.pod is None:
-            raise StepFailed(f"no running pod for {describe(selector)} in namespace {selector.namespace}: {choice.why}")
-        return choice
+        raise StepFailed(f"no running pod for {describe(selector)} in namespace {selector.namespace}: {choice.why}")
 
     def _watch(self, namespace: str, cancel: Cancellation, wake: threading.Event) -> None:
         # When the watch breaks, the next look meets the same trouble and says so.

@@ -48,7 +48,7 @@ def run(argv: Sequence[str], cancel: Cancellation, line: Line, *, cwd: str, env:
 
     A program that leaves others behind that hold its output open is not waited for beyond its own end.
     """
-    process = _start(argv, cwd, env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, group=True)
+    process = _start(argv, cwd, env, stdin=subprocess.DEVNULL, output=subprocess.PIPE, group=True)
     assert process.stdout is not None
     assert process.stderr is not None
     tail: deque[str] = deque(maxlen=_TAIL)
@@ -71,7 +71,7 @@ def run_on_terminal(argv: Sequence[str], cancel: Cancellation, *, cwd: str, env:
 
     It stays in the foreground group, so that Ctrl-C on the terminal reaches it directly.
     """
-    process = _start(argv, cwd, env, stdin=None, stdout=None, stderr=None, group=False)
+    process = _start(argv, cwd, env, stdin=None, output=None, group=False)
     with cancel.closing(lambda: _end_later(process, process.terminate, process.kill)):
         code = process.wait()
     cancel.check()
@@ -98,12 +98,11 @@ def _end_later(process: subprocess.Popen[bytes], ask: Callable[[], None], make: 
 
 
 def _start(
-    argv: Sequence[str], cwd: str, env: Mapping[str, str], *,
-    stdin: int | None, stdout: int | None, stderr: int | None, group: bool,
+    argv: Sequence[str], cwd: str, env: Mapping[str, str], *, stdin: int | None, output: int | None, group: bool
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            list(argv), cwd=cwd, env=dict(env), stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=group
+            list(argv), cwd=cwd, env=dict(env), stdin=stdin, stdout=output, stderr=output, start_new_session=group
         )
     except (OSError, ValueError) as error:
         raise _cannot_start(argv, cwd, error) from error
