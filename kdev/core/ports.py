@@ -6,7 +6,7 @@ and raises errors.Cancelled afterwards. Every failure is a KdevError; nothing of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -127,14 +127,15 @@ class Drivers(Protocol):
 class Observer(Protocol):
     """Reads the inputs of steps. Writes nothing but its own caches."""
 
-    def observe(self, inputs: Sequence[Input]) -> tuple[Entry, ...]:
-        """One entry for each input, in order. Missing files are entries too."""
+    def observe(self, inputs: Sequence[Input], needs: Mapping[StepId, Result]) -> tuple[Entry, ...]:
+        """One entry for each input, in order. Missing files are entries too. `needs` are the results of the steps that
+        the inputs may speak of."""
 
     def listing(self, digest: str) -> Mapping[str, str]:
         """path → digest behind a listed entry that this observer returned; {} when it is not known any more."""
 
-    def invalidate(self, paths: Sequence[str]) -> None:
-        """These paths (relative to the project) were seen to change: trust nothing remembered about them."""
+    def invalidate(self, paths: Iterable[str] | None) -> None:
+        """These paths (relative to the project) may have changed, anything may have for None: look at them again."""
 
 
 class Journal(Protocol):

@@ -48,7 +48,7 @@ class Judge:
 
     def observe(self, step: Step, needs: Mapping[StepId, Result]) -> Seen:
         """The step's inputs as they are now."""
-        return Seen(self._observer.observe(step.inputs), needs)
+        return Seen(self._observer.observe(step.inputs, needs), needs)
 
     def judge(self, step: Step, needs: Mapping[StepId, Result], running: Seen | None = None) -> Judged:
         """Run or skip. `running` is what a live service runs on."""

@@ -84,7 +84,7 @@ class Session:
         failed = len(self._failed)
         code = self._exit if self._exit is not None else EXIT_FAILED
         seconds = self._out.clock.now() - began
-        self._tell(events.RunEnded(code, self._ran, self._skipped, failed, seconds))
+        self.tell(events.RunEnded(code, self._ran, self._skipped, failed, seconds))
         self._out.chronicle.flush()
         return code
 
@@ -120,7 +120,7 @@ class Session:
             self._out.chronicle.flush()
             if not self._failed:
                 seconds = self._out.clock.now() - self._quiet_since
-                self._tell(events.Ready(seconds, self._ran, self._skipped))
+                self.tell(events.Ready(seconds, self._ran, self._skipped))
         if self._mode.stay or (self._timers and self._failed):
             return False
         self._exit = EXIT_FAILED if self._failed else EXIT_OK
@@ -134,7 +134,7 @@ class Session:
         for step, worker in list(self._workers.items()):
             worker.thread.join(max(0.0, deadline - self._out.clock.now()))
             if self._index.get(step) is not None and self._plan.steps[self._index[step]].role is Role.SERVICE:
-                self._tell(events.Stopped(step))
+                self.tell(events.Stopped(step))
         while True:
             try:
                 message = self.inbox.get_nowait()
@@ -143,7 +143,7 @@ class Session:
             if isinstance(message, Done) and message.result is not None:
                 self._keep(message)
             elif isinstance(message, Reported):
-                self._tell(message.event)
+                self.tell(message.event)
 
     # -- commands -------------------------------------------------------------------------------------------------
 
@@ -159,7 +159,7 @@ class Session:
             self._stop(step, command.reasons)
         elif isinstance(command, Block):
             self._failed.add(step.id)
-            self._tell(events.Blocked(step.id, self._plan.steps[command.by].id))
+            self.tell(events.Blocked(step.id, self._plan.steps[command.by].id))
 
     def _check(self, index: int, step: Step) -> None:
         if self._scheduler.states[index] is not State.CHECKING:
@@ -185,7 +185,7 @@ class Session:
         if step.id not in self._told:
             # Once is enough: a saved file that turns out to be equal is nothing to talk about.
             self._told.add(step.id)
-            self._tell(events.Skipped(step.id, "inputs equal"))
+            self.tell(events.Skipped(step.id, "inputs equal"))
         self._follow(self._scheduler.checked(index, (), self._results[step.id].digest))
 
     def _confirm(self, index: int, step: Step) -> None:
@@ -201,7 +201,7 @@ class Session:
 
     def _start(self, index: int, step: Step, reasons: tuple[Reason, ...]) -> None:
         judged = self._judged[step.id]
-        self._tell(events.Started(step.id, reasons))
+        self.tell(events.Started(step.id, reasons))
         self._runs += 1
         run, post = self._runs, self.inbox.put
         cancel = Cancellation(self.cancel)
@@ -222,7 +222,7 @@ class Session:
     def _stop(self, step: Step, reasons: tuple[Reason, ...]) -> None:
         worker = self._workers.get(step.id)
         if worker:
-            self._tell(events.Stopped(step.id, reasons))
+            self.tell(events.Stopped(step.id, reasons))
             worker.cancel.trigger()
 
     def _needs(self, step: Step) -> dict[StepId, Result]:
@@ -247,7 +247,7 @@ class Session:
 
     def _hear(self, message: Message) -> None:
         if isinstance(message, Reported):
-            self._tell(message.event)
+            self.tell(message.event)
         elif isinstance(message, Up):
             self._serves(message)
         elif isinstance(message, Done):
@@ -271,7 +271,7 @@ class Session:
         self._failed.discard(step.id)
         self._retries.pop(step.id, None)
         self._results[step.id] = Result("serving")
-        self._tell(events.Serving(step.id, message.detail))
+        self.tell(events.Serving(step.id, message.detail))
         self._follow(self._scheduler.serving(self._index[step.id], "serving"))
 
     def _done(self, message: Done) -> None:
@@ -305,7 +305,7 @@ class Session:
         self._results[step.id] = result
         self._ran += step.role is not Role.SERVICE
         self._failed.discard(step.id)
-        self._tell(events.Finished(step.id, result, message.seconds, old is None or old.digest != result.digest))
+        self.tell(events.Finished(step.id, result, message.seconds, old is None or old.digest != result.digest))
         if step.role is Role.SERVICE:
             return False
         after = self._judge.observe(step, worker.seen.needs).entries
@@ -326,11 +326,11 @@ class Session:
         return latest.result if latest else None
 
     def _files_changed(self, paths: frozenset[str] | None) -> None:
-        self._out.observer.invalidate(sorted(paths) if paths is not None else ())
+        self._out.observer.invalidate(paths)
         try:
             plan = self._mode.reload(paths)
         except KdevError as error:
-            self._tell(events.Notice(f"the configuration cannot be used, going on with the old one: {error}", "warning"))
+            self.tell(events.Notice(f"the configuration cannot be used, going on with the old one: {error}", "warning"))
             plan = None
         if plan is not None:
             self._next_plan = plan
@@ -339,7 +339,7 @@ class Session:
         else:
             hit = [i for i, step in enumerate(self._plan.steps) if self._mode.touches(step, paths)]
             if hit:
-                self._tell(events.Changed(tuple(sorted(paths))))
+                self.tell(events.Changed(tuple(sorted(paths))))
             self._touch(hit)
 
     def _touch(self, indices: Iterable[int]) -> None:
@@ -363,7 +363,7 @@ class Session:
         kept = plan.index()
         for step, worker in list(self._workers.items()):
             if step not in kept or not self._scheduler.alive(self._index[step]):
-                self._tell(events.Stopped(step, (Reason(ReasonKind.CONFIG_CHANGED),)))
+                self.tell(events.Stopped(step, (Reason(ReasonKind.CONFIG_CHANGED),)))
                 worker.cancel.trigger()
                 del self._workers[step]
         self._announced = False
@@ -374,7 +374,7 @@ class Session:
     def _fail(self, step: Step, error: BaseException, seconds: float) -> None:
         self._failed.add(step.id)
         if isinstance(error, KdevError):
-            self._tell(events.Failed(step.id, error.message, error.hint, error.detail, seconds))
+            self.tell(events.Failed(step.id, error.message, error.hint, error.detail, seconds))
         else:
             self._exit = EXIT_BUG
             raise error
@@ -390,7 +390,8 @@ class Session:
     def _follow(self, commands: Iterable[Command]) -> None:
         self._todo.extend(commands)
 
-    def _tell(self, event: events.Event) -> None:
+    def tell(self, event: events.Event) -> None:
+        """To the chronicle and the reporter. Only from the thread that calls `run`."""
         self._out.chronicle.tell(event)
         self._out.reporter.tell(event)
 

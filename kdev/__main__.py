@@ -1,0 +1,7 @@
+"""python -m kdev."""
+
+import sys
+
+from kdev.cli.main import main
+
+sys.exit(main())

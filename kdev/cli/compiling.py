@@ -1,0 +1,197 @@
+"""devspace.yaml to a compiled plan: loads the project and its dependencies, reads what the graph depends on.
+
+Imported only when there is no plan in the cache: it brings YAML, networkx and the compiler.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from kdev.cli.compiled import Compiled, Shape, environment_digest
+from kdev.cli.options import Options
+from kdev.compiler.lower import compile_graph
+from kdev.compiler.request import Wish, Workspace, join
+from kdev.core.actions import Build, CustomBuild, Deploy, Forward, Push, Ready, Render, Sync
+from kdev.core.graph import Graph
+from kdev.core.inputs import Files, digest_of
+from kdev.core.step import Role, StepId
+from kdev.drivers.files import FileObserver
+from kdev.drivers.manifest_files import manifest_paths
+from kdev.errors import ConfigError, Problem, UsageError
+from kdev.spec.load import Loaded, Question, Settings, load
+from kdev.spec.model import Dependency, Project
+from kdev.state.key import SecretKey
+
+Ask = Callable[[Question], str] | None
+
+
+class ReadFiles:
+    """compiler.request.Sources over the project's folder; remembers what was looked at, and what it held then."""
+
+    def __init__(self, root: str, files: FileObserver) -> None:
+        self._root = root
+        self._files = files
+        self.patterns: dict[str, None] = {}
+        self._texts: dict[str, str | None] = {}
+
+    def read(self, path: str) -> str | None:
+        """The text of a file, None when it is not there. Bytes that are no UTF-8 are kept as they are."""
+        self.patterns[path] = None
+        if path not in self._texts:
+            try:
+                with open(os.path.join(self._root, path), encoding="utf-8", errors="surrogateescape", newline="") as file:
+                    self._texts[path] = file.read()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                self._texts[path] = None
+        return self._texts[path]
+
+    def glob(self, pattern: str) -> list[str]:
+        """The manifests that a glob, a folder or a path means; sorted."""
+        self.patterns[pattern] = None
+        return manifest_paths(self._files, self._root, (pattern,))
+
+
+class Loader:
+    """Loads a project and, once each, the projects that it depends on."""
+
+    def __init__(self, root: str, settings: Settings) -> None:
+        self._root = root
+        self._settings = settings
+        self.loaded: list[tuple[str, Loaded]] = []
+        self._known: dict[str, Workspace] = {}
+
+    def workspace(self, skipped: tuple[str, ...]) -> Workspace:
+        """The main project with everything below it. Raises ConfigError for a circle of dependencies, as a path."""
+        return self._load("", "", None, self._settings, ("this project",), skipped)
+
+    def _load(
+        self,
+        prefix: str,
+        name: str,
+        entry: Dependency | None,
+        settings: Settings,
+        way: tuple[str, ...],
+        skipped: tuple[str, ...],
+    ) -> Workspace:
+        found = load(Path(os.path.join(self._root, prefix)), settings)
+        self.loaded.append((prefix, found))
+        below: list[Workspace] = []
+        for dependency in () if entry and entry.ignore_dependencies else found.project.dependencies:
+            below += self._dependency(prefix, dependency, settings, way, skipped)
+        return Workspace(found.project, prefix, name, entry, tuple(below))
+
+    def _dependency(
+        self, prefix: str, dependency: Dependency, settings: Settings, way: tuple[str, ...], skipped: tuple[str, ...]
+    ) -> list[Workspace]:
+        at = dependency.at._replace(file=join(prefix, dependency.at.file))
+        if dependency.git:
+            message = f"dependencies: {dependency.git}: a dependency from git is not fetched by this version"
+            raise ConfigError((Problem(at, message, "check it out beside the project and use source.path"),))
+        folder = join(prefix, join(dependency.path, dependency.sub_path))
+        name = os.path.basename(os.path.abspath(os.path.join(self._root, folder))).lower()
+        if name in skipped:
+            return []
+        if folder in way:
+            circle = " → ".join((*way[way.index(folder) :], folder))
+            raise ConfigError((Problem(at, f"the projects depend on each other in a circle: {circle}"),))
+        key = f"{folder}\0{dependency.profile}"
+        if key not in self._known:
+            own = replace(
+                settings,
+                profile=dependency.profile, config_name=dependency.profile, config_file="", variables=settings.variables,
+            )
+            self._known[key] = self._load(folder, name, dependency, own, (*way, folder), skipped)
+            return [self._known[key]]
+        return [self._known[key]]
+
+
+def compile_plan(
+    root: str, options: Options, key: SecretKey, files: FileObserver, ask: Ask, answers: Mapping[str, str]
+) -> Compiled:
+    """Everything from text to plan. Raises ConfigError with every problem, InputNeeded, UsageError."""
+    settings = Settings(
+        profile=options.profile,
+        config_file=os.path.basename(options.config),
+        config_name=options.profile,
+        variables=dict(options.variables),
+        environment=os.environ,
+        answers=answers,
+        ask=ask,
+    )
+    loader = Loader(root, settings)
+    workspace = loader.workspace(options.skip_dependency)
+    sources = ReadFiles(root, files)
+    graph = compile_graph(workspace, _wish(options, workspace.project), sources)
+    graph = _selected(graph, options)
+    plan = graph.lower(project=workspace.project.name, pipeline=options.pipeline)
+    return _compiled(plan, loader, sources, files, key)
+
+
+def _wish(options: Options, project: Project) -> Wish:
+    return Wish(
+        pipeline=options.pipeline,
+        interactive=options.interactive,
+        namespace=options.namespace or project.namespace or "default",
+        target=options.target,
+        push=options.push and not options.skip_push,
+        terminal=options.terminal,
+        timeout=options.timeout,
+        builder=options.builder,
+    )
+
+
+def _compiled(plan, loader: Loader, sources: ReadFiles, files: FileObserver, key: SecretKey) -> Compiled:  # type: ignore[no-untyped-def]
+    looked_at = dict(sources.patterns)
+    environment: dict[str, str] = {}
+    answers: dict[str, str] = {}
+    for prefix, loaded in loader.loaded:
+        looked_at |= {join(prefix, path): None for path in loaded.files}
+        environment |= {name: environment_digest(key, name) for name in loaded.environment}
+        answers |= loaded.answers
+    patterns = tuple(sorted(looked_at))
+    digest = files.observe(Files("configuration", patterns)).digest
+    projects = [loaded.project for _, loaded in loader.loaded]
+    secrets = tuple(sorted({secret for project in projects for secret in project.secrets}))
+    volatile = any(loaded.volatile for _, loaded in loader.loaded)
+    warnings = tuple(dict.fromkeys(warning for project in projects for warning in project.warnings))
+    shape = Shape(patterns, digest, environment)
+    return Compiled(plan, shape, warnings, secrets, answers, reusable=not volatile and not secrets)
+
+
+def _selected(graph: Graph, options: Options) -> Graph:
+    """The graph with what the command line leaves out taken away."""
+    dropped: list[StepId] = []
+    for step in graph.steps.values():
+        action = step.action
+        if isinstance(action, Forward) and not options.portforwarding:
+            dropped.append(step.id)
+        elif isinstance(action, Sync) and not options.sync:
+            dropped.append(step.id)
+    graph = graph.without(dropped)
+    _known(graph, options.images, "images", {s.action.image for s in graph.steps.values() if isinstance(s.action, (Build, CustomBuild))})
+    deployments = {s.action.deployment for s in graph.steps.values() if isinstance(s.action, Deploy)}
+    _known(graph, options.deployments, "deployments", deployments)
+    goals = [step.id for step in graph.steps.values() if _chosen(step.action, options) or step.role is Role.SERVICE]
+    return graph.slice(goals) if options.images or options.deployments else graph
+
+
+def _chosen(action: object, options: Options) -> bool:
+    if isinstance(action, (Build, CustomBuild, Push)):
+        return action.image in options.images
+    if isinstance(action, (Render, Deploy, Ready)):
+        return action.deployment in options.deployments
+    return False
+
+
+def _known(graph: Graph, names: tuple[str, ...], what: str, known: set[str]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"--{what}: there is no {', '.join(unknown)}", hint=f"known: {', '.join(sorted(known)) or 'none'}")
+
+
+def digest_of_plan(plan: object) -> str:
+    """Equal for plans that say the same."""
+    return digest_of(repr(plan))

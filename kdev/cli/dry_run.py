@@ -1,0 +1,36 @@
+"""`--dry-run` and `kdev plan`: what will run, what may run, and why. Changes nothing, on disk or anywhere else."""
+
+from __future__ import annotations
+
+import sys
+
+from kdev.cli.options import Options
+from kdev.cli.reporting import plain_screen
+from kdev.cli.trouble import paint_for
+from kdev.cli.workshop import Workshop
+from kdev.errors import EXIT_CHANGES, EXIT_OK
+from kdev.report import plan as pictures
+from kdev.report.redact import Redactor
+from kdev.runner.foresee import foresee_plan
+
+
+def main(options: Options) -> int:
+    """Print the plan; with --detailed-exitcode 2 when there is something to do."""
+    workshop = Workshop(options, read_only=True)
+    try:
+        made = workshop.compiled()
+        table = workshop.table(made.plan.project, plain_screen())
+        judge = workshop.judge(made.plan, table, workshop.observer(table))
+        verdicts = Redactor(made.secrets).value(tuple(foresee_plan(made.plan, judge, workshop.journal)))
+    finally:
+        workshop.close()
+    needs = {step.id: step.needs for step in made.plan.steps}
+    if options.output == "json":
+        document = pictures.document(
+            verdicts, needs, pipeline=options.pipeline, project=made.plan.project, target=options.target
+        )
+        print(pictures.dumps(document))
+    else:
+        print(pictures.text(verdicts, needs, paint_for(sys.stdout)))
+    changes = any(verdict.verdict != "skip" for verdict in verdicts)
+    return EXIT_CHANGES if changes and options.detailed_exitcode else EXIT_OK

@@ -1,0 +1,46 @@
+"""`kdev run NAME`: a command of the project's own, a POSIX shell script with the further arguments behind it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from difflib import get_close_matches
+from pathlib import Path
+
+from kdev.cli.asking import asker
+from kdev.cli.options import PIPELINES, Options
+from kdev.cli.workshop import Workshop
+from kdev.errors import EXIT_OK, UsageError
+from kdev.spec.load import load
+from kdev.spec.settings import Settings
+
+
+def main(options: Options) -> int:
+    """Run it in the project's folder on this terminal; its exit code. Raises UsageError for an unknown name."""
+    workshop = Workshop(options, read_only=options.dry_run)
+    try:
+        settings = Settings(
+            profile=options.profile,
+            config_file=os.path.basename(options.config),
+            config_name=options.profile,
+            variables=dict(options.variables),
+            environment=os.environ,
+            answers=workshop.answers.all(),
+            ask=asker(options.dry_run),
+        )
+        project = load(Path(workshop.root), settings).project
+    finally:
+        workshop.close()
+    commands = {command.name: command.command for command in project.commands}
+    if options.pipeline not in commands:
+        known = [*PIPELINES, *commands]
+        near = get_close_matches(options.pipeline, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        raise UsageError(f"there is no pipeline and no command called {options.pipeline}", hint=hint)
+    script = " ".join([commands[options.pipeline], *map(shlex.quote, options.arguments)])
+    if options.dry_run:
+        print(f"would run: {script}")
+        return EXIT_OK
+    code = subprocess.run(["sh", "-c", script], cwd=workshop.root, check=False).returncode
+    return 128 - code if code < 0 else code
