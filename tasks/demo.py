@@ -41,7 +41,7 @@ In a minute: http://127.0.0.1:8080
 """
 
 
-@task(help={"check": "no session: bring it up on a copy, see an edit arrive, take it away; fails when something is wrong"})
+@task(help={"check": "on a copy: bring it up, see an edit arrive, take it away"})
 def demo(_: Context, check: bool = False) -> None:
     """The quickstart: a Docker Engine, an image, a deployed app, a page on 127.0.0.1."""
     try:
@@ -69,13 +69,12 @@ def check_quickstart() -> None:
         config.write_text(re.sub(r"- port: 8080", f"- port: {port}\n      remotePort: 8080", config.read_text()))
         kdev = [sys.executable, "-m", "kdev"]
         here = ["-n", f"demo-{port}"]  # a namespace of its own: a quickstart that runs already is not touched
-        session = subprocess.Popen(
-            [*kdev, "run", "dev", *here, "-o", "json"], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-        )
+        argv = [*kdev, "run", "dev", *here, "-o", "json"]
+        session = subprocess.Popen(argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         try:
             ready = threading.Event()
             threading.Thread(target=read, args=(session, ready), daemon=True).start()
-            wait(lambda: ready.is_set() or session.poll() is not None, READY_SECONDS, "the session did not become ready")
+            wait(lambda: ready.is_set() or session.poll() is not None, READY_SECONDS, "the session is not ready")
             url = f"http://127.0.0.1:{port}/"
             wait(lambda: "Hello from kdev" in page(url), CHANGE_SECONDS, f"no page at {url}")
             say(f"the page is served {time.monotonic() - began:.1f} s after the start")

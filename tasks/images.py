@@ -87,7 +87,8 @@ def owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def skeleton(root: Path) -> None:
-    for folder in "bin dev etc proc root sbin sys tmp usr/bin usr/local/bin var/tmp home".split():
+    top = ["bin", "dev", "etc", "home", "proc", "root", "sbin", "sys", "tmp"]
+    for folder in [*top, "usr/bin", "usr/local/bin", "var/tmp"]:
         (root / folder).mkdir(parents=True)
     for folder in ("tmp", "var/tmp"):
         (root / folder).chmod(0o1777)

@@ -96,8 +96,9 @@ def lock(_: Context) -> None:
 @task
 def clean(_: Context) -> None:
     """Remove what the tools left in this folder: caches and build output. Not .venv."""
-    for pattern in (".mypy_cache", ".pytest_cache", ".ruff_cache", ".import_linter_cache", ".hypothesis", "build", "dist"):
-        shutil.rmtree(ROOT / pattern, ignore_errors=True)
+    caches = (".hypothesis", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache")
+    for name in (*caches, "build", "dist"):
+        shutil.rmtree(ROOT / name, ignore_errors=True)
     for folder in [path for path in ROOT.rglob("__pycache__") if ".venv" not in path.parts]:
         shutil.rmtree(folder, ignore_errors=True)
 
