@@ -15,6 +15,7 @@ from kdev.spec.model import (
     Sync,
     Terminal,
 )
+from kdev.spec.paths import glob_path, posix_path
 from kdev.spec.problems import Problems
 from kdev.spec.read import Row
 
@@ -45,10 +46,10 @@ def dev_of(root: Row, problems: Problems) -> Dev:
     )
 
 
-def selector_of(row: Row) -> Selector:
-    """The pod and container that `row` names."""
+def selector_of(row: Row, container: str = "") -> Selector:
+    """The pod that `row` names, and its `container`."""
     labels = sorted((key, value or "") for key, value in row.pairs("labelSelector"))
-    return Selector(row.text("imageName"), tuple(labels), row.text("containerName"), row.text("namespace"))
+    return Selector(row.text("imageName"), tuple(labels), container, row.text("namespace"))
 
 
 def _ports(row: Row) -> Ports:
@@ -68,9 +69,9 @@ def _sync(row: Row) -> Sync:
     limits = row.row("bandwidthLimits")
     mirror = "downloadOnInitialSync" in row and not row.flag("downloadOnInitialSync")
     return Sync(
-        selector=selector_of(row),
+        selector=selector_of(row, row.text("containerName")),
         at=row.at,
-        local=posixpath.normpath(row.text("localSubPath").replace("\\", "/")),
+        local=posix_path(row.text("localSubPath")),
         remote=posixpath.normpath(row.text("containerPath")),
         wait_initial_sync=row.flag("waitInitialSync"),
         exclude_paths=row.texts("excludePaths"),
@@ -87,7 +88,8 @@ def _terminal(interactive: Row) -> Terminal:
     enabled = interactive.flag("defaultEnabled")
     if terminal is None:
         return Terminal(enabled, interactive.at)
-    return Terminal(enabled, terminal.at, selector_of(terminal), terminal.texts("command"))
+    selector = selector_of(terminal, terminal.text("containerName"))
+    return Terminal(enabled, terminal.at, selector, terminal.texts("command"))
 
 
 def _logs(row: Row | None) -> Logs:
@@ -103,16 +105,12 @@ def _override(row: Row) -> ImageOverride:
         always=row.flag("always"),
         entrypoint=row.texts("entrypoint") if "entrypoint" in row else None,
         cmd=row.texts("cmd") if "cmd" in row else None,
-        dockerfile=_path(row.text("dockerfile")),
-        context=_path(row.text("context")),
+        dockerfile=posix_path(row.text("dockerfile"), ""),
+        context=posix_path(row.text("context"), ""),
     )
-
-
-def _path(path: str) -> str:
-    return posixpath.normpath(path.replace("\\", "/")) if path else ""
 
 
 def _auto_reload(row: Row | None) -> AutoReload:
     if row is None:
         return AutoReload()
-    return AutoReload(row.texts("paths"), row.texts("deployments"), row.texts("images"))
+    return AutoReload(tuple(map(glob_path, row.texts("paths"))), row.texts("deployments"), row.texts("images"))

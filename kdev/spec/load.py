@@ -57,7 +57,7 @@ def load(root: Path, settings: Settings) -> Loaded:
     project = _project(chosen.version, filled, files.root, problems)
     return Loaded(
         project=replace(
-            project, warnings=problems.warnings, secrets=tuple(sorted({*variables.secrets, *_passwords(project)}))
+            project, warnings=problems.warnings, secrets=tuple(sorted({*problems.secrets, *_passwords(project)}))
         ),
         files=files.digests,
         environment=variables.environment,

@@ -157,3 +157,22 @@ def excerpt(text: str, limit: int = 60) -> str:
     """`text` on one line and not longer than `limit` characters."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def fits(node: Node, most: int, deepest: int) -> bool:
+    """Whether `node` holds at most `most` values, shared ones counted at every use, in at most `deepest` levels.
+
+    Stops as soon as it is too much, since copies of copies grow without bound.
+    """
+    waiting: list[tuple[Node, int]] = [(node, 1)]
+    count = 0
+    while waiting:
+        one, depth = waiting.pop()
+        count += 1
+        if count > most or depth > deepest:
+            return False
+        if isinstance(one, ListNode):
+            waiting += ((item, depth + 1) for item in one.items)
+        elif isinstance(one, MapNode):
+            waiting += ((entry.value, depth + 1) for entry in one.entries.values())
+    return True

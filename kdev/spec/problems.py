@@ -14,10 +14,11 @@ _LONGEST_LINE = 240
 
 
 class Problems:
-    """Problems and warnings of one load. `sources` maps a file's name to its lines."""
+    """Problems and warnings of one load. `sources` maps a file's name to its lines; `secrets` are never shown."""
 
     def __init__(self) -> None:
         self.sources: dict[str, Sequence[str]] = {}
+        self.secrets: list[str] = []
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[tuple[str, int, int, str], None] = {}
 
@@ -35,7 +36,8 @@ class Problems:
     def stop(self) -> None:
         """Raise ConfigError when there is any problem."""
         if self._problems:
-            ordered = sorted(self._problems, key=lambda p: (p.at or Mark("", 0, 0), p.message))
+            found = (p._replace(message=self._shown(p.message), hint=self._shown(p.hint)) for p in self._problems)
+            ordered = sorted(found, key=lambda p: (p.at or Mark("", 0, 0), p.message))
             shown = ordered[:_MOST]
             if len(ordered) > _MOST:
                 shown.append(Problem(None, f"{len(ordered) - _MOST} more problems are not shown"))
@@ -45,8 +47,14 @@ class Problems:
     def warnings(self) -> tuple[str, ...]:
         """The warnings in the order of the files, each with its place."""
         return tuple(
-            f"{file}:{line}:{column}: {text}" if file else text for file, line, column, text in sorted(self._warnings)
+            self._shown(f"{file}:{line}:{column}: {text}" if file else text)
+            for file, line, column, text in sorted(self._warnings)
         )
+
+    def _shown(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
 
     def _line(self, at: Mark | None) -> str:
         lines = self.sources.get(at.file, ()) if at else ()

@@ -4,10 +4,11 @@ are applied in order. Works before variables and upgrades, so paths are those of
 
 from __future__ import annotations
 
-from kdev.spec.nodes import Entry, ListNode, MapNode, Node, Scalar, plain_tree
+from kdev.spec.nodes import Entry, ListNode, MapNode, Node, Scalar, fits, plain_tree
 from kdev.spec.patches import Missing, Steps, change, find, parse_path
 from kdev.spec.problems import Problems, did_you_mean, listed
 from kdev.spec.read import Row
+from kdev.spec.source import DEEPEST, MOST_NODES
 
 
 def apply_profile(root: MapNode, profiles: list[Row], name: str, problems: Problems) -> MapNode:
@@ -38,8 +39,10 @@ def _patched(root: MapNode, profile: Row, problems: Problems) -> MapNode:
             place = row.place("from") if missing.of_from else row.place("path")
             problems.add(place, f"`{row.path}`: {missing.message}", missing.hint)
             continue
-        if isinstance(changed, MapNode):
-            root = changed
+        if not fits(changed, MOST_NODES, DEEPEST):
+            problems.add(row.at, f"`{row.path}` makes the configuration too large or too deep")
+            break
+        root = _map(changed)
     return root
 
 
@@ -62,7 +65,7 @@ def _apply(root: MapNode, row: Row) -> Node:
         op = "add"
     if op == "add":
         path = _to_list_end(root, path)
-    return change(root, path, op, value)
+    return change(root, path, op, None if op == "remove" else value)
 
 
 def _source(root: MapNode, row: Row) -> Entry:

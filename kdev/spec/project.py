@@ -4,9 +4,6 @@ any more.
 
 from __future__ import annotations
 
-import hashlib
-import posixpath
-import re
 from pathlib import Path
 
 from kdev.spec.dev import dev_of
@@ -24,11 +21,10 @@ from kdev.spec.model import (
     KubectlDeploy,
     Project,
 )
+from kdev.spec.paths import glob_path, label_name, posix_path
 from kdev.spec.problems import Problems
 from kdev.spec.read import Row
 from kdev.spec.rules import split_names
-
-_LONGEST_LABEL = 63
 
 
 def project_of(root: Row, folder: Path, version: str, problems: Problems) -> Project:
@@ -47,25 +43,6 @@ def project_of(root: Row, folder: Path, version: str, problems: Problems) -> Pro
         kube_context="" if cluster is None else cluster.text("kubeContext"),
         namespace="" if cluster is None else cluster.text("namespace"),
     )
-
-
-def label_name(folder: str) -> str:
-    """`folder` as a label value: lower case letters, digits and `-`; a digest keeps apart what would fall together."""
-    name = re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")
-    if name and len(name) <= _LONGEST_LABEL and (folder.isascii() or not folder):
-        return name
-    digest = hashlib.sha256(folder.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return f"{name[: _LONGEST_LABEL - 9].strip('-') or 'project'}-{digest}"
-
-
-def posix_path(path: str) -> str:
-    """A path as it is written, normalised: `/` between parts, no `./`, no doubled or final `/`."""
-    return posixpath.normpath(path.replace("\\", "/"))
-
-
-def _pattern(path: str) -> str:
-    """A manifest's path; a URL and a kustomize reference stay as they are, since `//` means something there."""
-    return path if "//" in path or not path else posixpath.normpath(path)
 
 
 def _image(name: str, row: Row) -> Image:
@@ -92,7 +69,7 @@ def _build(build: Row) -> DockerBuild | KanikoBuild | CustomBuild:
             command=custom.text("command"),
             args=custom.texts("flags"),
             image_flag=custom.text("imageFlag"),
-            on_change=custom.texts("onChange"),
+            on_change=tuple(map(glob_path, custom.texts("onChange"))),
         )
     used = kaniko or docker
     if used is None:
@@ -135,7 +112,7 @@ def _deploy(row: Row) -> KubectlDeploy | HelmDeploy | ComponentDeploy:
         return _helm(helm)
     assert kubectl is not None
     return KubectlDeploy(
-        manifests=tuple(_pattern(path) for path in kubectl.texts("manifests")),
+        manifests=tuple(map(glob_path, kubectl.texts("manifests"))),
         kustomize=kubectl.flag("kustomize"),
         flags=kubectl.texts("flags"),
         cmd_path=kubectl.text("cmdPath"),
@@ -187,7 +164,7 @@ def _dependency(row: Row) -> Dependency:
     return Dependency(
         at=row.at,
         git=source.text("git"),
-        path=posix_path(path) if path else "",
+        path=posix_path(path, ""),
         sub_path=source.text("subPath"),
         branch=source.text("branch"),
         tag=source.text("tag"),

@@ -150,8 +150,13 @@ def _overlap(one: str, other: str) -> bool:
 
 
 def _placed(row: Row, keys: tuple[str, str], problems: Problems) -> None:
-    if not any(row.node.value(key) is not None for key in keys):
+    if not any(_given(row, key) for key in keys):
         problems.add(row.at, f"`{row.path}` does not say which pod", f"add `{keys[0]}` or `{keys[1]}`")
+
+
+def _given(row: Row, key: str) -> bool:
+    # A value of the wrong type is told about already.
+    return bool(row.tree(key)) if key in row else row.node.value(key) is not None
 
 
 def _doubles(rows: Iterable[Row], what: str, problems: Problems, *, stops: bool = True) -> None:

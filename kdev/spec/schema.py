@@ -96,7 +96,7 @@ TEXT_MAP = MapOf(TEXT)
 
 
 def records(root: Type) -> dict[str, Record]:
-    """Every record reachable from `root`, by name, outermost first."""
+    """Every record that a file can reach from `root`, by name, outermost first."""
     found: dict[str, Record] = {}
     _collect(root, found)
     return found
@@ -109,7 +109,8 @@ def _collect(node: Type, found: dict[str, Record]) -> None:
             raise ValueError(f"two different records are called {node.name}")
         if known is node:
             for field in node.fields:
-                _collect(field.type, found)
+                if not field.internal:
+                    _collect(field.type, found)
     elif isinstance(node, ListOf):
         _collect(node.item, found)
     elif isinstance(node, MapOf):

@@ -49,7 +49,7 @@ def definition(row: Row, *, newest: bool) -> Definition:
 
 
 class Variables:
-    """Resolves each name once. `answers`, `environment`, `secrets` and `volatile` say afterwards what was used."""
+    """Resolves each name once. `answers`, `environment` and `volatile` say afterwards what was used."""
 
     def __init__(
         self, definitions: Iterable[Definition], settings: Settings, files: Files, problems: Problems
@@ -60,7 +60,6 @@ class Variables:
         self._missing: dict[str, Definition] = {}
         self.environment: dict[str, str] = {}
         self.answers: dict[str, str] = {}
-        self.secrets: list[str] = []
         self.volatile = False
         for one in definitions:
             if one.name in self._definitions:
@@ -73,7 +72,7 @@ class Variables:
             self._values[name] = self._resolve(name, at)
             definition = self._definitions.get(name)
             if definition is not None and definition.password and self._values[name]:
-                self.secrets.append(self._values[name])
+                self._problems.secrets.append(self._values[name])
         return self._values[name]
 
     def finish(self) -> None:

@@ -56,10 +56,11 @@ def _dependency(dependency: MapNode) -> MapNode:
 
 def _dev(dev: MapNode, at: Mark, notes: Problems) -> MapNode:
     selectors = _selectors(dev)
-    for section in ("ports", "sync"):
+    changes = {"ports": lambda item: _ports(item, selectors), "sync": lambda item: _sync(item, selectors)}
+    for section, change in changes.items():
         value = dev.value(section)
         if value is not None:
-            dev = dev.with_entry(section, _each(value, lambda item: _inlined(item, selectors)))
+            dev = dev.with_entry(section, _each(value, change))
     interactive = MapNode(at, {})
     overrides = dev.value("overrideImages")
     if isinstance(overrides, ListNode):
@@ -73,6 +74,16 @@ def _dev(dev: MapNode, at: Mark, notes: Problems) -> MapNode:
         notes.warn(dev.place("selectors"), "`dev.selectors` ends with v1beta2: each use has got the selector's labels")
     dev = dev.without("overrideImages", "terminal", "selectors")
     return dev.with_entry("interactive", interactive, interactive.at)
+
+
+def _ports(item: MapNode, selectors: dict[str, MapNode]) -> MapNode:
+    # A forward leads to a pod: the selector's container says nothing about it.
+    return _inlined(item, selectors).without("containerName")
+
+
+def _sync(item: MapNode, selectors: dict[str, MapNode]) -> MapNode:
+    # 3.5 always downloads what only the container has; v1beta3 must be told to.
+    return _inlined(item, selectors).with_entry("downloadOnInitialSync", Scalar(item.at, "true"))
 
 
 def _override(override: MapNode, notes: Problems) -> MapNode:

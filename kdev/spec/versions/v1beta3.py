@@ -38,13 +38,10 @@ DEPLOYMENT = v1beta2.DEPLOYMENT.changed(
     Field("kubectl", KUBECTL, "Apply manifests."),
 )
 
-PORTS = v1beta2.PORTS.changed(
-    _IMAGE_NAME, Field("containerName", TEXT, "Container of the pod."), drop=("selector",)
-)
+PORTS = v1beta2.PORTS.changed(_IMAGE_NAME, drop=("selector",))
 SYNC = v1beta2.SYNC.changed(
     _IMAGE_NAME,
     Field("downloadOnInitialSync", FLAG, "Download files that only the container has; without it they are deleted."),
-    # v1beta2 always downloads them: a meaning that no value of downloadOnInitialSync warns about.
     drop=("selector",),
 )
 INTERACTIVE_IMAGE = Record("interactive image", (
