@@ -64,7 +64,7 @@ class FileObserver:
         self._lock = RLock()
         self._holding = False
         self._entries: dict[Files | BuildContext, Entry] = {}
-        self._seen: dict[str, dict[str, _Seen]] = {}
+        self._seen: dict[Files | BuildContext, dict[str, _Seen]] = {}
         self._contexts: dict[BuildContext, tuple[bytes, ContextSelection]] = {}
 
     def observe(self, wanted: Files | BuildContext) -> Entry:
@@ -76,7 +76,7 @@ class FileObserver:
             entry = self._entries.get(wanted)
             if entry is None:
                 seen = self._context(wanted) if isinstance(wanted, BuildContext) else self._files(wanted)
-                entry = self._entries[wanted] = self._entry(wanted.name, seen)
+                entry = self._entries[wanted] = self._entry(wanted, seen)
             return entry
 
     def listing(self, digest: str) -> Mapping[str, str]:
@@ -123,7 +123,7 @@ class FileObserver:
             globs = [glob for pattern in wanted.patterns for glob in compile_globs(pattern)]
             return any(selects(GlobSelection(glob), path) for glob in globs)
 
-    def _entry(self, name: str, seen: _Seen) -> Entry:
+    def _entry(self, wanted: Files | BuildContext, seen: _Seen) -> Entry:
         state = hashlib.sha256()
         for walk in seen.walks:
             for visit in _emitted(walk.visits):
@@ -132,12 +132,12 @@ class FileObserver:
             state.update(b"|")
         lines = [part for line in seen.lines for part in line]
         digest = digest_of("files", state.digest(), *lines)
-        kept = self._seen.setdefault(name, {})
+        kept = self._seen.setdefault(wanted, {})
         kept.pop(digest, None)
         kept[digest] = seen
         while len(kept) > _KEPT_LISTINGS:
             del kept[next(iter(kept))]
-        return Entry(name, digest, listed=True)
+        return Entry(wanted.name, digest, listed=True)
 
     def _list(self, seen: _Seen) -> dict[str, str]:
         listing = {path: _short(line) for path, line in seen.lines}

@@ -14,9 +14,10 @@ NOTHING = 0
 """The `above` of a path at the top: no parent, so no rule has matched one."""
 
 _BOM = b"\xef\xbb\xbf"
-# Outside of brackets everything else stands for itself, but for `^`, `*`, `?`, `[` and the backslash.
-_LITERAL = frozenset(".+()|{}$")
-_WILD = frozenset("*?[\\^")
+_WILD = frozenset("*?[]\\")
+_ANYTHING = "[\\0-\\U0010ffff]*"
+# Docker means to quote `{`, `|` and `}` in a pattern with wildcards, and fails to: they keep their meaning in regexes.
+_UNQUOTED = frozenset("^{}")
 # A backslash before a letter reaches Go's regexp package as it is; these are the ones that it knows too.
 _GO_CLASSES = frozenset("dDsSwWaftnrvbBA")
 
@@ -42,12 +43,12 @@ class DockerIgnore:
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
-        rules = [_parse(line) for line in lines]
+        rules = [_parse(line) for line in lines if line.strip()]
         self._runs: list[_Run] = []
         self._reincludes = [_segments(pattern) for keeps, pattern in rules if keeps]
         for keeps, patterns in _grouped(rules):
             joined = "|".join(f"(?:{_docker_regex(pattern)})" for pattern in patterns)
-            self._runs.append(_Run(keeps, re.compile(rf"(?:{joined})\Z", re.ASCII)))
+            self._runs.append(_Run(keeps, _compiled(joined)))
 
     def judge(self, path: str, above: int = NOTHING) -> tuple[bool, int]:
         """(is `path` excluded, the `above` for what is inside it)."""
@@ -127,21 +128,28 @@ def _grouped(rules: list[tuple[bool, str]]) -> Iterator[tuple[bool, list[str]]]:
 
 def _docker_regex(pattern: str) -> str:
     """The pattern as a regex that must match a whole path."""
-    if not any(char in "*?[]\\" for char in pattern):
+    if _WILD.isdisjoint(pattern):
         return re.escape(pattern)
-    plain = pattern.replace("**", "", 1)
-    if not any(char in "*?[]\\" for char in plain):
-        # These two never become a regex in Docker, so `^` is a letter in them, and a newline in a name is no obstacle.
+    if _WILD.isdisjoint(pattern.replace("**", "", 1)):
+        # These two never become a regex in Docker, so nothing else in them has a meaning.
         if pattern.startswith("**"):
             name = pattern[2:]
-            bare = re.escape(name[1:]) if name.startswith("/") else ""
-            return f"[\\0-\\U0010ffff]*{re.escape(name)}" + (f"|{bare}" if bare else "")
+            bare = f"|{re.escape(name[1:])}" if name.startswith("/") else ""
+            return f"{_ANYTHING}{re.escape(name)}{bare}"
         if pattern.endswith("**"):
-            return re.escape(pattern[:-2]) + "[\\0-\\U0010ffff]*"
-    return "".join(_docker_pieces(pattern))
+            return re.escape(pattern[:-2]) + _ANYTHING
+    branches = [""]
+    for piece in _docker_pieces(pattern):
+        if piece == "|":
+            branches.append("")
+        else:
+            branches[-1] += piece
+    # Only the first branch of an unquoted `|` is tied to the path's start, and only the last one to its end.
+    return f"{_ANYTHING}|{_ANYTHING}".join(branches)
 
 
 def _docker_pieces(pattern: str) -> Iterator[str]:
+    """The regex of a pattern, bit by bit; an unquoted "|" comes alone."""
     at = 0
     while at < len(pattern):
         char = pattern[at]
@@ -163,7 +171,14 @@ def _docker_pieces(pattern: str) -> Iterator[str]:
             yield _escaped(pattern, at)
             at += 1
         else:
-            yield "\\" + char if char in _LITERAL else re.escape(char) if char != "^" else "^"
+            yield char if char == "|" or char in _UNQUOTED else re.escape(char)
+
+
+def _compiled(regex: str) -> re.Pattern[str]:
+    try:
+        return re.compile(rf"(?:{regex})\Z", re.ASCII)
+    except re.error as error:
+        raise BadPattern(regex) from error
 
 
 def _escaped(pattern: str, at: int) -> str:
@@ -242,13 +257,15 @@ def _checked_char(pattern: str, at: int) -> int:
 
 
 def _segments(pattern: str) -> list[re.Pattern[str] | None]:
-    """One regex per path part; None from where on anything may match (`**`, or what may match a slash)."""
+    """One regex per path part; None from where on anything may match (`**`, and what is hard to tell)."""
     segments: list[re.Pattern[str] | None] = []
+    if "|" in pattern and not _WILD.isdisjoint(pattern):
+        return [None]
     for part in pattern.split("/"):
-        if "**" in part or "\\" in part or "[" in part:
+        if "**" in part or any(char in "\\[{^" for char in part):
             segments.append(None)
             break
-        segments.append(re.compile(_docker_regex(part) + r"\Z"))
+        segments.append(_compiled(_docker_regex(part)))
     return segments
 
 
