@@ -8,18 +8,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
-from ruamel.yaml import YAML
-from ruamel.yaml import events as ev
-from ruamel.yaml.error import YAMLError
+import yaml
+from yaml import events as ev
+from yaml.error import YAMLError
 
 from kdev.errors import ConfigError, Mark, Problem
 from kdev.spec.nodes import Entry, ListNode, MapNode, Node, Scalar
 from kdev.spec.syntax import encoding_problem, syntax_problem
-
-try:  # the C parser: an order of magnitude faster; without it the same events come from Python
-    from _ruamel_yaml import CParser  # type: ignore[import-not-found]
-except ImportError:
-    CParser = None
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_NODES = 1_000_000
@@ -59,12 +54,10 @@ def parse(data: bytes, file: str, *, pure: bool = False) -> Document:
 
 
 def _events(data: bytes, *, pure: bool) -> Iterator[Any]:
-    if CParser is None or pure:
-        yield from YAML(typ="safe", pure=True).parse(data)
-        return
-    parser = CParser(data)
-    while parser.check_event():
-        yield parser.get_event()
+    # Only PyYAML's parser is used, none of its YAML 1.1 typing: its libyaml 0.2.5 reads `[http://x, a:b]`, which the
+    # 0.1.7 in ruamel.yaml's C part refuses. Without the C part the same events come from Python, much slower.
+    fast = yaml.__with_libyaml__ and not pure
+    yield from yaml.parse(data, Loader=yaml.CSafeLoader if fast else yaml.SafeLoader)
 
 
 class _Built(NamedTuple):
