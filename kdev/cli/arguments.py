@@ -25,7 +25,8 @@ def parse(argv: Sequence[str]) -> Options | str:
         return f"kdev {__version__}"
     if command not in COMMANDS:
         near = get_close_matches(command, COMMANDS, n=1)
-        raise UsageError(f"there is no command {command!r}", hint=f"did you mean {near[0]}?" if near else "see `kdev --help`")
+        hint = f"did you mean {near[0]}?" if near else "see `kdev --help`"
+        raise UsageError(f"there is no command {command!r}", hint=hint)
     parser = parser_for(command)
     if any(word in ("-h", "--help") for word in _before_dashes(rest)):
         return parser.format_help().rstrip()
@@ -62,14 +63,14 @@ def parser_for(command: str) -> argparse.ArgumentParser:
     parser = _Parser(prog=f"kdev {command}", description=COMMANDS[command][1], add_help=True, allow_abbrev=False)
     _common(parser)
     if command in ("run", "plan"):
-        parser.add_argument("pipeline", metavar="PIPELINE", help="dev, deploy, build, purge, or a command of the project")
+        parser.add_argument("pipeline", metavar="PIPELINE", help="dev, deploy, build, purge, or a project's command")
         parser.add_argument("arguments", nargs="*", metavar="ARG", help="for a command of the project")
     elif command == "graph":
         parser.add_argument("pipeline", nargs="?", default="dev", choices=PIPELINES[:3], help="default: dev")
         parser.add_argument("--format", default="tree", choices=("tree", "dot", "mermaid", "json", "svg"))
         parser.add_argument("--file", default="", metavar="PATH", help="write the picture there")
     elif command == "why":
-        parser.add_argument("arguments", nargs="*", metavar="STEP", help="e.g. build:web; all steps of the last run if none")
+        parser.add_argument("arguments", nargs="*", metavar="STEP", help="e.g. build:web; default: all of the last run")
         parser.add_argument("--limit", type=int, default=5, help="how many past runs to tell of")
         parser.add_argument("--pipeline", default="", choices=PIPELINES[:3], help="judge as this pipeline would")
     elif command == "history":

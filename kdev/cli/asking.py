@@ -20,7 +20,7 @@ def _ask(question: Question) -> str:
         answer = _read(question) or question.default
         if question.options and answer not in question.options:
             print(f"  please answer one of: {', '.join(question.options)}", file=sys.stderr)
-        elif question.validation_pattern and not question.options and not re.search(question.validation_pattern, answer):
+        elif question.validation_pattern and not (question.options or re.search(question.validation_pattern, answer)):
             message = question.validation_message or f"the answer must match {question.validation_pattern}"
             print(f"  {message}", file=sys.stderr)
         else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kdev.cli.compiled import Compiled, Shape, environment_digest
@@ -16,11 +16,13 @@ from kdev.compiler.lower import compile_graph
 from kdev.compiler.request import Wish, Workspace, join
 from kdev.core.actions import Build, CustomBuild, Deploy, Forward, Push, Ready, Render, Sync
 from kdev.core.graph import Graph
-from kdev.core.inputs import Files, digest_of
+from kdev.core.inputs import Files
+from kdev.core.plan import Plan
 from kdev.core.step import Role, StepId
 from kdev.drivers.files import FileObserver
+from kdev.drivers.git_source import fetch
 from kdev.drivers.manifest_files import manifest_paths
-from kdev.errors import ConfigError, Problem, UsageError
+from kdev.errors import ConfigError, Mark, Problem, UsageError
 from kdev.spec.load import Loaded, Question, Settings, load
 from kdev.spec.model import Dependency, Project
 from kdev.state.key import SecretKey
@@ -42,8 +44,8 @@ class ReadFiles:
         self.patterns[path] = None
         if path not in self._texts:
             try:
-                with open(os.path.join(self._root, path), encoding="utf-8", errors="surrogateescape", newline="") as file:
-                    self._texts[path] = file.read()
+                with open(os.path.join(self._root, path), "rb") as file:
+                    self._texts[path] = file.read().decode("utf-8", "surrogateescape")
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 self._texts[path] = None
         return self._texts[path]
@@ -54,62 +56,65 @@ class ReadFiles:
         return manifest_paths(self._files, self._root, (pattern,))
 
 
-class Loader:
-    """Loads a project and, once each, the projects that it depends on."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a project is reached: its folder relative to the main project, its name, who asks for it, and the folders
+    on the way to it."""
 
-    def __init__(self, root: str, settings: Settings) -> None:
+    prefix: str = ""
+    name: str = ""
+    entry: Dependency | None = None
+    way: tuple[str, ...] = ("this project",)
+
+
+class Loader:
+    """Loads a project and, once each, the projects that it depends on. `skipped` are names of dependencies."""
+
+    def __init__(self, root: str, settings: Settings, skipped: tuple[str, ...]) -> None:
         self._root = root
         self._settings = settings
+        self._skipped = skipped
         self.loaded: list[tuple[str, Loaded]] = []
         self._known: dict[str, Workspace] = {}
 
-    def workspace(self, skipped: tuple[str, ...]) -> Workspace:
+    def workspace(self) -> Workspace:
         """The main project with everything below it. Raises ConfigError for a circle of dependencies, as a path."""
-        return self._load("", "", None, self._settings, ("this project",), skipped)
+        return self._load(_Place(), self._settings)
 
-    def _load(
-        self,
-        prefix: str,
-        name: str,
-        entry: Dependency | None,
-        settings: Settings,
-        way: tuple[str, ...],
-        skipped: tuple[str, ...],
-    ) -> Workspace:
-        found = load(Path(os.path.join(self._root, prefix)), settings)
-        self.loaded.append((prefix, found))
-        below: list[Workspace] = []
-        for dependency in () if entry and entry.ignore_dependencies else found.project.dependencies:
-            below += self._dependency(prefix, dependency, settings, way, skipped)
-        return Workspace(found.project, prefix, name, entry, tuple(below))
+    def _load(self, place: _Place, settings: Settings) -> Workspace:
+        found = load(Path(os.path.join(self._root, place.prefix)), settings)
+        self.loaded.append((place.prefix, found))
+        wanted = () if place.entry and place.entry.ignore_dependencies else found.project.dependencies
+        below = [self._dependency(place, dependency) for dependency in wanted]
+        return Workspace(found.project, place.prefix, place.name, place.entry, tuple(filter(None, below)))
 
-    def _dependency(
-        self, prefix: str, dependency: Dependency, settings: Settings, way: tuple[str, ...], skipped: tuple[str, ...]
-    ) -> list[Workspace]:
-        at = dependency.at._replace(file=join(prefix, dependency.at.file))
-        if dependency.git:
-            message = f"dependencies: {dependency.git}: a dependency from git is not fetched by this version"
-            raise ConfigError((Problem(at, message, "check it out beside the project and use source.path"),))
-        folder = join(prefix, join(dependency.path, dependency.sub_path))
+    def _source(self, place: _Place, dependency: Dependency, at: Mark) -> str:
+        if not dependency.git:
+            return join(place.prefix, dependency.path)
+        clone = fetch(dependency, at, environment=os.environ, home=os.path.expanduser("~"))
+        # Every path of a plan is relative to the main project, also this one.
+        return os.path.relpath(clone, self._root).replace(os.sep, "/")
+
+    def _dependency(self, place: _Place, dependency: Dependency) -> Workspace | None:
+        at = dependency.at._replace(file=join(place.prefix, dependency.at.file))
+        source = self._source(place, dependency, at)
+        folder = join(source, dependency.sub_path)
         name = os.path.basename(os.path.abspath(os.path.join(self._root, folder))).lower()
-        if name in skipped:
-            return []
-        if folder in way:
-            circle = " → ".join((*way[way.index(folder) :], folder))
+        if name in self._skipped:
+            return None
+        if folder in place.way:
+            circle = " → ".join((*place.way[place.way.index(folder) :], folder))
             raise ConfigError((Problem(at, f"the projects depend on each other in a circle: {circle}"),))
         key = f"{folder}\0{dependency.profile}"
         if key not in self._known:
-            own = replace(
-                settings,
-                profile=dependency.profile, config_name=dependency.profile, config_file="", variables=settings.variables,
-            )
-            self._known[key] = self._load(folder, name, dependency, own, (*way, folder), skipped)
-            return [self._known[key]]
-        return [self._known[key]]
+            chosen = dependency.profile
+            settings = replace(self._settings, profile=chosen, config_name=chosen, config_file="")
+            self._known[key] = self._load(_Place(folder, name, dependency, (*place.way, folder)), settings)
+        return self._known[key]
 
 
 def compile_plan(
-    root: str, options: Options, key: SecretKey, files: FileObserver, ask: Ask, answers: Mapping[str, str]
+    root: str, options: Options, *, key: SecretKey, files: FileObserver, ask: Ask, answers: Mapping[str, str]
 ) -> Compiled:
     """Everything from text to plan. Raises ConfigError with every problem, InputNeeded, UsageError."""
     settings = Settings(
@@ -121,8 +126,8 @@ def compile_plan(
         answers=answers,
         ask=ask,
     )
-    loader = Loader(root, settings)
-    workspace = loader.workspace(options.skip_dependency)
+    loader = Loader(root, settings, options.skip_dependency)
+    workspace = loader.workspace()
     sources = ReadFiles(root, files)
     graph = compile_graph(workspace, _wish(options, workspace.project), sources)
     graph = _selected(graph, options)
@@ -143,7 +148,7 @@ def _wish(options: Options, project: Project) -> Wish:
     )
 
 
-def _compiled(plan, loader: Loader, sources: ReadFiles, files: FileObserver, key: SecretKey) -> Compiled:  # type: ignore[no-untyped-def]
+def _compiled(plan: Plan, loader: Loader, sources: ReadFiles, files: FileObserver, key: SecretKey) -> Compiled:
     looked_at = dict(sources.patterns)
     environment: dict[str, str] = {}
     answers: dict[str, str] = {}
@@ -166,14 +171,12 @@ def _selected(graph: Graph, options: Options) -> Graph:
     dropped: list[StepId] = []
     for step in graph.steps.values():
         action = step.action
-        if isinstance(action, Forward) and not options.portforwarding:
-            dropped.append(step.id)
-        elif isinstance(action, Sync) and not options.sync:
+        if (isinstance(action, Forward) and not options.portforwarding) or (isinstance(action, Sync) and not options.sync):
             dropped.append(step.id)
     graph = graph.without(dropped)
-    _known(graph, options.images, "images", {s.action.image for s in graph.steps.values() if isinstance(s.action, (Build, CustomBuild))})
-    deployments = {s.action.deployment for s in graph.steps.values() if isinstance(s.action, Deploy)}
-    _known(graph, options.deployments, "deployments", deployments)
+    actions = [step.action for step in graph.steps.values()]
+    _known("images", options.images, {one.image for one in actions if isinstance(one, (Build, CustomBuild))})
+    _known("deployments", options.deployments, {one.deployment for one in actions if isinstance(one, Deploy)})
     goals = [step.id for step in graph.steps.values() if _chosen(step.action, options) or step.role is Role.SERVICE]
     return graph.slice(goals) if options.images or options.deployments else graph
 
@@ -186,12 +189,8 @@ def _chosen(action: object, options: Options) -> bool:
     return False
 
 
-def _known(graph: Graph, names: tuple[str, ...], what: str, known: set[str]) -> None:
+def _known(flag: str, names: tuple[str, ...], known: set[str]) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise UsageError(f"--{what}: there is no {', '.join(unknown)}", hint=f"known: {', '.join(sorted(known)) or 'none'}")
-
-
-def digest_of_plan(plan: object) -> str:
-    """Equal for plans that say the same."""
-    return digest_of(repr(plan))
+        hint = f"known: {', '.join(sorted(known)) or 'none'}"
+        raise UsageError(f"--{flag}: there is no {', '.join(unknown)}", hint=hint)

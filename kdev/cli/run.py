@@ -11,11 +11,11 @@ from types import FrameType
 from kdev.cli.compiled import Compiled
 from kdev.cli.options import PIPELINES, Options
 from kdev.cli.reporting import reporter_for
+from kdev.cli.watching import Watching, start_watching
 from kdev.cli.workshop import Workshop
 from kdev.core.events import Notice, RunStarted
 from kdev.core.plan import Plan
 from kdev.core.step import Role
-from kdev.cli.watching import Watching, start_watching
 from kdev.errors import EXIT_INTERRUPTED
 from kdev.runner.chronicle import Chronicle
 from kdev.runner.outside import Mode, Outside
@@ -25,17 +25,14 @@ from kdev.runner.session import Session
 def main(options: Options) -> int:
     """Run what was asked for; the exit code."""
     if options.pipeline == "purge":
-        code: int = import_module("kdev.cli.purge").main(options)
-        return code
+        return int(import_module("kdev.cli.purge").main(options))
     if options.pipeline not in PIPELINES:
-        code = import_module("kdev.cli.own_command").main(options)
-        return code
+        return int(import_module("kdev.cli.own_command").main(options))
     if options.pipeline == "dev" and options.terminal is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         # A terminal needs a person in front of it; off a terminal dev shows the logs instead.
         options = options._replace(terminal=False)
     if options.dry_run:
-        code = import_module("kdev.cli.dry_run").main(options)
-        return code
+        return int(import_module("kdev.cli.dry_run").main(options))
     workshop = Workshop(options)
     try:
         with workshop.lock():

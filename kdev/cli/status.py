@@ -58,7 +58,8 @@ def _steps(notes: list[Note], now: float) -> None:
     for note in notes:
         because = explain.summary(note.reasons) or note.detail
         style = {"failed": "red", "blocked": "red", "ran": "green"}.get(note.verdict, "dim")
-        print(f"  {note.step.ljust(width)}  {paint(style, note.verdict)} {explain.ago(now - note.at)}  {because}".rstrip())
+        when = explain.ago(now - note.at)
+        print(f"  {note.step.ljust(width)}  {paint(style, note.verdict)} {when}  {because}".rstrip())
 
 
 def _show_pods(pods: list[Pod]) -> None:

@@ -80,7 +80,7 @@ class Workshop:
         compiling = import_module("kdev.cli.compiling")
         ask = import_module("kdev.cli.asking").asker(self.folder.read_only)
         made: Compiled = compiling.compile_plan(
-            self.root, self.options, self.key, self.files, ask, self.answers.all()
+            self.root, self.options, key=self.key, files=self.files, ask=ask, answers=self.answers.all()
         )
         return made
 

@@ -33,7 +33,7 @@ class _Builder:
         if selector.image:
             return [d for d in self.deployed if selector.image in d.images]
         wanted = dict(selector.labels)
-        return [d for d in self.deployed if any(wanted.items() <= labels.items() for labels in d.pod_labels)]
+        return [d for d in self.deployed if any(wanted.items() <= one.labels.items() for one in d.workloads)]
 
     def needs(self, selector: model.Selector) -> tuple[StepId, ...]:
         """The deployments that make the pod are ready; all of them when it cannot be told which. And the image that
@@ -48,7 +48,10 @@ class _Builder:
         self.names[base] = self.names.get(base, 0) + 1
         return base if self.names[base] == 1 else f"{base}-{self.names[base]}"
 
-    def service(self, kind: str, name: str, action: Action, at: str, *selectors: model.Selector, after: Iterable[StepId] = ()) -> Step:
+    def service(
+        self, kind: str, name: str, action: Action, at: str, *selectors: model.Selector, after: Iterable[StepId] = ()
+    ) -> Step:
+        """A service that is connected to the pods of `selectors`."""
         needs = dict.fromkeys(need for selector in selectors for need in self.needs(selector))
         pods: list[Input] = [Pods(self.selector(selector)) for selector in selectors]
         inputs = (setting(f"dev.{kind}.{name}", action[0:]), TargetIdentity(), *pods)

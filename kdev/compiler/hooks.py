@@ -6,7 +6,7 @@ after a stage has the stage's results as inputs: it runs when one of them differ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kdev.compiler.request import Scope, setting
@@ -38,13 +38,14 @@ def weave_hooks(scope: Scope, steps: Sequence[Step]) -> Woven:
             message = f"hooks[{number - 1}]: there is no {hook.what.rstrip('s')} called {hook.which}"
             problems.append(Problem(scope.mark(hook.at), message, _known(by_id.values(), hook.what)))
             continue
-        step = _before(scope, hook, number, stage, by_id) if hook.event == "before" else _after(scope, hook, number, stage)
+        before = hook.event == "before"
+        step = _before(scope, hook, number, stage, by_id) if before else _after(scope, hook, number, stage)
         key = (hook.event, hook.what)
         if key in previous:
             step = step._replace(after=(*step.after, previous[key]))
         previous[key] = step.id
         by_id[step.id] = step
-        if hook.event == "before":
+        if before:
             for later in stage:
                 by_id[later.id] = later._replace(needs=(*later.needs, step.id))
         else:
@@ -59,8 +60,8 @@ def _of_stage(step: Step, what: str, names: set[str] | None) -> bool:
     return what == "deployments" and isinstance(action, Deploy) and (names is None or action.deployment in names)
 
 
-def _known(steps: Sequence[Step] | object, what: str) -> str:
-    names = sorted({_name(s) for s in steps if _of_stage(s, what, None)})  # type: ignore[attr-defined]
+def _known(steps: Iterable[Step], what: str) -> str:
+    names = sorted({_name(s) for s in steps if _of_stage(s, what, None)})
     return f"known: all, {', '.join(names)}" if names else f"the configuration has no {what}"
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kdev.compiler.request import Scope, join, setting
+from kdev.compiler.workloads import Scan, images_of
 from kdev.core.actions import Build, CustomBuild, Override, Push
 from kdev.core.inputs import BaseImage, BuildContext, EachRun, Files, Input, Tool
 from kdev.core.step import Role, Step, StepId
-from kdev.errors import Problem
+from kdev.errors import ConfigError, Problem
 from kdev.spec import dockerfile as df
 from kdev.spec import model
 
@@ -32,8 +33,9 @@ class Images:
     problems: tuple[Problem, ...] = ()
 
 
-def compile_images(scope: Scope) -> Images:
+def compile_images(scope: Scope, scans: tuple[Scan, ...]) -> Images:
     """Every image that is not disabled."""
+    delivered = _delivered(scope, scans)
     steps: list[Step] = []
     built: dict[str, BuiltImage] = {}
     problems: list[Problem] = []
@@ -44,7 +46,7 @@ def compile_images(scope: Scope) -> Images:
         if isinstance(wanted.build, model.CustomBuild):
             made = [_custom(wanted, wanted.build, scope)]
         else:
-            made, found = _from_dockerfile(wanted, scope)
+            made, found = _from_dockerfile(wanted, scope, delivered.get(image.name, ()))
             problems += found
         if scope.wish.push and not getattr(wanted.build, "skip_push", False):
             made.append(_push(wanted, made[-1], scope))
@@ -77,7 +79,7 @@ def _custom(image: model.Image, build: model.CustomBuild, scope: Scope) -> Step:
         setting(f"{key}.build.custom", (build.command, build.args, build.image_flag)),
     ]
     if build.on_change:
-        inputs.append(Files("onChange", tuple(scope.path(pattern) for pattern in build.on_change)))
+        inputs.append(Files(f"onChange of {scope.id('build', image.name)}", tuple(scope.path(pattern) for pattern in build.on_change)))
     else:
         inputs.append(EachRun(f"{key}.build.custom has no onChange"))
     action = CustomBuild(
@@ -93,7 +95,9 @@ def _custom(image: model.Image, build: model.CustomBuild, scope: Scope) -> Step:
     return Step(scope.id("build", image.name), Role.VALUE, action, inputs=tuple(inputs), pool="build", at=at)
 
 
-def _from_dockerfile(image: model.Image, scope: Scope) -> tuple[list[Step], list[Problem]]:
+def _from_dockerfile(
+    image: model.Image, scope: Scope, syncs: Sequence[model.Sync]
+) -> tuple[list[Step], list[Problem]]:
     build = image.build
     assert not isinstance(build, model.CustomBuild)
     dockerfile, context = scope.path(image.dockerfile), scope.path(image.context)
@@ -102,20 +106,24 @@ def _from_dockerfile(image: model.Image, scope: Scope) -> tuple[list[Step], list
         hint = f"create it, or say where it is with images.{image.name}.dockerfile"
         return [], [Problem(scope.mark(image.at), f"images.{image.name}: there is no {dockerfile}", hint)]
     arguments = {key: value for key, value in build.build_args if value is not None}
-    bases = df.base_images(text, arguments, build.target)
+    try:
+        bases = df.base_images(text, arguments, build.target, file=dockerfile)
+    except ConfigError as error:
+        return [], list(error.problems)
     steps: list[Step] = []
     override = _override(image, build.target, dockerfile, scope)
     if override:
         steps.append(override)
-    key = f"images.{image.name}"
-    synced, reload = synced_paths(image, scope, context), _reload_patterns(image, scope)
-    ignore = next((f for f in (f"{dockerfile}.dockerignore", join(context, ".dockerignore")) if _exists(scope, f)), "")
+    key, step = f"images.{image.name}", scope.id("build", image.name)
+    synced, reload = synced_paths(syncs, scope, context), _reload_patterns(image, scope)
+    candidates = (f"{dockerfile}.dockerignore", join(context, ".dockerignore"))
+    ignore = next((path for path in candidates if scope.sources.read(path) is not None), "")
     inputs: tuple[Input, ...] = (
         setting(f"{key}.image", image.image),
         setting(f"{key}.tag", image.tag),
         setting(f"{key}.build", (build.target, build.network, build.build_args)),
-        BuildContext("context", context, dockerfile, ignore, synced),
-        *((Files("autoReload", reload),) if reload and synced else ()),
+        BuildContext(f"context of {step}", context, dockerfile, ignore, synced),
+        *((Files(f"autoReload of {step}", reload),) if reload and synced else ()),
         *(BaseImage(base) for base in bases),
         Tool("builder"),
     )
@@ -134,12 +142,8 @@ def _from_dockerfile(image: model.Image, scope: Scope) -> tuple[list[Step], list
     )
     needs = (override.id,) if override else ()
     at = scope.at(image.at)
-    steps.append(Step(scope.id("build", image.name), Role.VALUE, action, needs, (), inputs, "build", at))
+    steps.append(Step(step, Role.VALUE, action, needs, (), inputs, "build", at))
     return steps, []
-
-
-def _exists(scope: Scope, path: str) -> bool:
-    return scope.sources.read(path) is not None
 
 
 def _override(image: model.Image, target: str, dockerfile: str, scope: Scope) -> Step | None:
@@ -148,7 +152,7 @@ def _override(image: model.Image, target: str, dockerfile: str, scope: Scope) ->
     key = f"images.{image.name}"
     action = Override(image.name, dockerfile, image.entrypoint, image.cmd, (), target)
     inputs: tuple[Input, ...] = (
-        Files("Dockerfile", (dockerfile,)),
+        Files(f"Dockerfile of {scope.id('build', image.name)}", (dockerfile,)),
         setting(f"{key}.entrypoint", image.entrypoint),
         setting(f"{key}.cmd", image.cmd),
         setting(f"{key}.build.options.target", target),
@@ -163,26 +167,36 @@ def _push(image: model.Image, build: Step, scope: Scope) -> Step:
     return Step(scope.id("push", image.name), Role.EFFECT, action, (build.id,), inputs=inputs, pool="push", at=at)
 
 
-def synced_paths(image: model.Image, scope: Scope, context: str) -> tuple[str, ...]:
-    """Ignore patterns (relative to `context`) for what a sync of `dev` delivers into this image's containers.
+def _delivered(scope: Scope, scans: tuple[Scan, ...]) -> dict[str, list[model.Sync]]:
+    """Image → the syncs of `dev` that deliver into containers of it."""
+    project = scope.workspace.project
+    delivered: dict[str, list[model.Sync]] = {}
+    if scope.wish.pipeline == "dev" and not scope.workspace.name:
+        repositories = {image.name: image.image for image in project.images}
+        for sync in project.dev.sync:
+            for name in images_of(sync.selector, scans, repositories):
+                delivered.setdefault(name, []).append(sync)
+    return delivered
 
-    While such a sync runs, a saved file reaches the container without a build, so it is no input of the build. What
-    the sync does not upload stays one.
+
+def synced_paths(syncs: Sequence[model.Sync], scope: Scope, context: str) -> tuple[str, ...]:
+    """Ignore patterns (relative to `context`) for what these syncs deliver.
+
+    While a sync runs, a saved file reaches the container without a build, so it is no input of the build. What the
+    sync does not upload stays one.
     """
-    if scope.wish.pipeline != "dev" or scope.workspace.name:
-        return ()
     patterns: list[str] = []
-    for sync in scope.workspace.project.dev.sync:
-        if sync.selector.image != image.name:
-            continue
+    for sync in syncs:
         inside = _relative(scope.path(sync.local), context)
         if inside is None:
             continue
         patterns.append("**" if inside == "." else inside)
+        prefix = "" if inside == "." else f"{inside}/"
         for excluded in (*sync.exclude_paths, *sync.upload_exclude_paths):
             if not excluded.startswith("!"):
-                anchored = excluded.strip("/") if "/" in excluded.strip("/") or excluded.startswith("/") else f"**/{excluded}"
-                patterns.append("!" + (anchored if inside == "." else f"{inside}/{anchored}").rstrip("/"))
+                # gitignore: a pattern without a slash in front or in the middle matches at any depth.
+                anchored = "/" in excluded.rstrip("/")
+                patterns.append("!" + prefix + ("" if anchored else "**/") + excluded.strip("/"))
     return tuple(patterns)
 
 

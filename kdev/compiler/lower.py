@@ -9,7 +9,8 @@ from kdev.compiler.dev import compile_dev
 from kdev.compiler.hooks import weave_hooks
 from kdev.compiler.images import compile_images
 from kdev.compiler.request import Scope, Sources, Wish, Workspace
-from kdev.core.actions import Build, CustomBuild, Push, Ready
+from kdev.compiler.workloads import scan
+from kdev.core.actions import Build, CustomBuild, Hook, Push, Ready
 from kdev.core.graph import Graph
 from kdev.core.step import Role, Step, StepId
 from kdev.errors import ConfigError, Problem
@@ -39,19 +40,22 @@ def _compile(workspace: Workspace, wish: Wish, sources: Sources, namespace: str)
     scope = Scope(workspace, wish, sources, inherited)
     before = [_compile(dependency, wish, sources, inherited) for dependency in workspace.dependencies]
     first = tuple(ready for part in before for ready in part.ready)
-    images = compile_images(scope)
-    deployments = compile_deployments(scope, images.built, first)
+    scans = tuple(scan(deployment, scope) for deployment in workspace.project.deployments)
+    images = compile_images(scope, scans)
+    deployments = compile_deployments(scope, scans, images.built, first)
     steps: list[Step] = [*images.steps, *deployments.steps]
     woven = weave_hooks(scope, steps)
     steps = list(woven.steps)
     if wish.pipeline == "dev" and not workspace.name:
         steps += compile_dev(scope, images.built, deployments.deployed)
+    problems = [problem for part in before for problem in part.problems]
+    problems += [*images.problems, *(problem for one in scans for problem in one.problems), *woven.problems]
     ready = tuple(d.ready for d in deployments.deployed)
     return _Part(
         (*(step for part in before for step in part.steps), *steps),
         ready or first,
         (*(hook for part in before for hook in part.hooks), *woven.goals),
-        (*(p for part in before for p in part.problems), *images.problems, *deployments.problems, *woven.problems),
+        tuple(problems),
     )
 
 
@@ -63,6 +67,6 @@ def _goals(graph: Graph, pipeline: str) -> list[StepId]:
     if pipeline == "dev":
         goals += [step.id for step in graph.steps.values() if step.role is Role.SERVICE]
     stages = set(goals)
-    hooks = [step for step in graph.steps.values() if step.id.partition("::")[2].startswith("hook:") or step.id.startswith("hook:")]
+    hooks = [step for step in graph.steps.values() if isinstance(step.action, Hook)]
     # A hook belongs to the pipeline when everything it waits for does.
     return goals + [hook.id for hook in hooks if pipeline != "build" or set(hook.needs) <= stages]

@@ -24,7 +24,8 @@ class Graph:
         problems: list[Problem] = []
         for step in steps:
             if step.id in self.steps:
-                problems.append(Problem(mark_of(step), f"two steps are called {step.id}", _first_at(self.steps[step.id])))
+                message = f"two steps are called {step.id}"
+                problems.append(Problem(mark_of(step), message, _first_at(self.steps[step.id])))
             self.steps[step.id] = step
         self._dag: nx.DiGraph[StepId] = nx.DiGraph()
         self._dag.add_nodes_from(self.steps)

@@ -61,7 +61,7 @@ class Tool(NamedTuple):
 class Pods(NamedTuple):
     """The pod a service is connected to: its uid and the restart count of the container are the entry."""
 
-    selector: "PodSelector"
+    selector: PodSelector
 
 
 class EachRun(NamedTuple):

@@ -40,7 +40,8 @@ class Plan(NamedTuple):
                 dependents[before].append(index)
         return cls(project, pipeline, steps, needs, after, tuple(map(tuple, dependents)))
 
-    def index(self) -> dict[StepId, int]:
+    def positions(self) -> dict[StepId, int]:
+        """Step id → its position in `steps`."""
         return {step.id: number for number, step in enumerate(self.steps)}
 
 

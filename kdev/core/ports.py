@@ -13,10 +13,10 @@ from typing import Any, Protocol, TypeVar
 from kdev.core.actions import Action
 from kdev.core.events import Event
 from kdev.core.inputs import Entry, Input, PodSelector
-from kdev.core.step import Reason, Result, Step, StepId, Trace
+from kdev.core.step import Reason, Result, StepId, Trace
 from kdev.core.workloads import LogLine, ObjectRef, Pod
 
-A = TypeVar("A", contravariant=True)
+ActionT_contra = TypeVar("ActionT_contra", contravariant=True)
 Manifest = Mapping[str, Any]
 """One Kubernetes object as parsed from YAML or JSON. The only place where untyped data passes the door."""
 
@@ -102,14 +102,15 @@ class Job(Protocol):
         """A service step is up. Called once; whoever waits for this step goes on now."""
 
 
-class Driver(Protocol[A]):
+class Driver(Protocol[ActionT_contra]):
     """What an action type means."""
 
-    def run(self, action: A, job: Job) -> Result:
+    def run(self, action: ActionT_contra, job: Job) -> Result:
         """Do it. A service blocks here until cancelled, and raises Cancelled then; returning means it ended itself."""
 
-    def verify(self, action: A, result: Result) -> Sequence[Reason]:
-        """Why `result` no longer stands in the world (gone, drifted); () when it does. One cheap request, writes nothing."""
+    def verify(self, action: ActionT_contra, result: Result) -> Sequence[Reason]:
+        """Why `result` no longer stands in the world (gone, drifted); () when it does. One cheap request that writes
+        nothing."""
 
 
 class Drivers(Protocol):
@@ -285,9 +286,3 @@ class PodFinder(Protocol):
 class Clock(Protocol):
     def now(self) -> float:
         """Unix time, seconds."""
-
-
-__all__ = [
-    "A", "Cancellation", "Chronicle", "Clock", "Connection", "Driver", "Drivers", "Job", "Journal", "Manifest", "Observer", "PodFinder",
-    "Process", "Reporter", "Scope", "Screen", "Step", "Target",
-]

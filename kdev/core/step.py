@@ -1,4 +1,4 @@
-"""Step: one node of the graph. What it asks for, what it needs, what its fingerprint is made of, what it left behind."""
+"""Step: one node of the graph. What it asks for and needs, what its fingerprint is made of, what it left behind."""
 
 from __future__ import annotations
 

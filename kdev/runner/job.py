@@ -23,7 +23,7 @@ class Reported(NamedTuple):
 class Up(NamedTuple):
     """A service serves."""
 
-    index: int
+    position: int
     run: int
     detail: str
 
@@ -31,7 +31,7 @@ class Up(NamedTuple):
 class Done(NamedTuple):
     """A worker ended: with a result, with an error, or cancelled (neither)."""
 
-    index: int
+    position: int
     run: int
     result: Result | None
     error: BaseException | None
@@ -49,6 +49,7 @@ class Job:
         step: Step,
         seen: Seen,
         fingerprint: str,
+        *,
         screen: Screen,
         cancel: Cancellation,
         remake: Callable[[StepId], str],
@@ -100,7 +101,7 @@ class Worker(NamedTuple):
 
 
 def start(
-    index: int, run: int, act: Callable[[], Result], job: Job, post: Post, now: Callable[[], float]
+    position: int, run: int, act: Callable[[], Result], job: Job, *, post: Post, now: Callable[[], float]
 ) -> threading.Thread:
     """Call `act` in a daemon thread of its own. Whatever happens in it becomes one `Done`."""
 
@@ -117,7 +118,7 @@ def start(
         except Exception as bug:  # noqa: BLE001 - the one boundary of a worker: nothing may end a thread silently
             error = bug
         job.cancel.detach()
-        post(Done(index, run, result, None if job.cancel.triggered else error, now() - began))
+        post(Done(position, run, result, None if job.cancel.triggered else error, now() - began))
 
     thread = threading.Thread(target=body, name=str(job.step), daemon=True)
     thread.start()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import queue
 from collections import deque
 from collections.abc import Iterable
+
 from kdev.core import events
 from kdev.core.inputs import Pods, fingerprint
 from kdev.core.plan import Plan, Seen, priorities, settled_entries
@@ -54,7 +55,7 @@ class Session:
     def _adopt(self, plan: Plan) -> None:
         """Work on this plan from now on. Live services that it still has keep running and are looked at."""
         self._plan = plan
-        self._index = plan.index()
+        self._index = plan.positions()
         seconds = [self._recorded_seconds(step) for step in plan.steps]
         alive = [self._index[s] for s in self._workers if s in self._index]
         self._scheduler = Scheduler(plan, self._mode.pools, priorities(plan, seconds), alive)
@@ -81,12 +82,10 @@ class Session:
             self._exit = EXIT_OK if self._mode.stay and self._announced and not self._failed else EXIT_INTERRUPTED
         finally:
             self._close()
-        failed = len(self._failed)
-        code = self._exit if self._exit is not None else EXIT_FAILED
         seconds = self._out.clock.now() - began
-        self.tell(events.RunEnded(code, self._ran, self._skipped, failed, seconds))
+        self.tell(events.RunEnded(self._exit, self._ran, self._skipped, len(self._failed), seconds))
         self._out.chronicle.flush()
-        return code
+        return self._exit
 
     def _turn(self) -> None:
         """One message or one command. What has happened goes first: it may make a command superfluous."""
@@ -209,14 +208,14 @@ class Session:
             step,
             judged.seen,
             judged.fingerprint,
-            self._out.screen,
-            cancel,
+            screen=self._out.screen,
+            cancel=cancel,
             remake=lambda need: self._remake(need, cancel),
             post=lambda event: post(Reported(event)),
             up=lambda detail: post(Up(index, run, detail)),
         )
         drivers, action = self._out.drivers, step.action
-        thread = start(index, run, lambda: drivers.driver(action).run(action, job), job, post, self._out.clock.now)
+        thread = start(index, run, lambda: drivers.driver(action).run(action, job), job, post=post, now=self._out.clock.now)
         self._workers[step.id] = Worker(run, judged.seen, judged.fingerprint, cancel, thread)
 
     def _stop(self, step: Step, reasons: tuple[Reason, ...]) -> None:
@@ -235,7 +234,7 @@ class Session:
             step = self._plan.steps[self._index[need]]
             judged = self._judged[need]
             job = Job(
-                step, judged.seen, judged.fingerprint, self._out.screen, cancel,
+                step, judged.seen, judged.fingerprint, screen=self._out.screen, cancel=cancel,
                 remake=lambda deeper: self._remake(deeper, cancel), post=lambda event: None, up=lambda detail: None,
             )
             result = self._out.drivers.driver(step.action).run(step.action, job)
@@ -330,7 +329,7 @@ class Session:
         try:
             plan = self._mode.reload(paths)
         except KdevError as error:
-            self.tell(events.Notice(f"the configuration cannot be used, going on with the old one: {error}", "warning"))
+            self.tell(events.Notice(f"the configuration is wrong, going on with the old one: {error}", "warning"))
             plan = None
         if plan is not None:
             self._next_plan = plan
@@ -360,7 +359,7 @@ class Session:
         keep running."""
         plan, self._next_plan = self._next_plan, None
         assert plan is not None
-        kept = plan.index()
+        kept = plan.positions()
         for step, worker in list(self._workers.items()):
             if step not in kept or not self._scheduler.alive(self._index[step]):
                 self.tell(events.Stopped(step, (Reason(ReasonKind.CONFIG_CHANGED),)))

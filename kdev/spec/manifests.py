@@ -65,12 +65,34 @@ def images(content: object) -> Iterator[str]:
 
 def pod_labels(content: dict[str, Any]) -> dict[str, str]:
     """The labels of the pods that the object makes: of its pod template, or its own for a Pod; {} for other kinds."""
-    spec = content.get("spec")
-    template = content if content.get("kind") == "Pod" else spec.get("template") if isinstance(spec, dict) else None
-    if content.get("kind") == "CronJob" and isinstance(spec, dict):
-        template = (spec.get("jobTemplate") or {}).get("spec", {}).get("template")
-    labels = ((template or {}).get("metadata") or {}).get("labels") or {}
+    labels = _object(_object(_pod_template(content), "metadata"), "labels")
     return {str(key): str(value) for key, value in labels.items()}
+
+
+def pod_containers(content: dict[str, Any]) -> dict[str, str]:
+    """Container name → repository of its image, for the pods that the object makes; init containers included."""
+    spec = _object(_pod_template(content), "spec")
+    return {
+        str(container.get("name", "")): repository(container["image"])
+        for key in ("containers", "initContainers")
+        for container in (spec.get(key) if isinstance(spec.get(key), list) else None) or ()
+        if isinstance(container, dict) and isinstance(container.get("image"), str)
+    }
+
+
+def _pod_template(content: dict[str, Any]) -> dict[str, Any]:
+    spec = _object(content, "spec")
+    if content.get("kind") == "Pod":
+        return content
+    if content.get("kind") == "CronJob":
+        return _object(_object(_object(spec, "jobTemplate"), "spec"), "template")
+    return _object(spec, "template")
+
+
+def _object(content: dict[str, Any], key: str) -> dict[str, Any]:
+    """A field that should hold an object; {} when it does not: the manifest is the user's, and may be anything."""
+    value = content.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def repository(reference: str) -> str:
