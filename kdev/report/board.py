@@ -114,7 +114,7 @@ class Board:
             case events.Stopped():
                 self._over(step)
                 if event.reasons:
-                    self._list(f"{paint('dim', '○')} {self._name(step)} stopped  "
+                    self._list(f"{paint('dim', '○')} {self._name(step)}  stopped  "
                                f"{paint('dim', clean(summary(event.reasons)))}")
 
     def _name(self, step: StepId) -> str:

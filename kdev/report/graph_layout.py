@@ -67,7 +67,7 @@ def place(steps: Sequence[str], edges: Edges) -> Placed:
 
 
 def _sorted(steps: Sequence[str], edges: Edges) -> list[str]:
-    sorter: TopologicalSorter[str] = TopologicalSorter({step: () for step in steps})
+    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(steps, ()))
     for need, step in edges:
         sorter.add(step, need)
     return list(sorter.static_order())
@@ -129,7 +129,7 @@ def _size(name: str) -> float:
 
 
 def _spread(sizes: Sequence[float], wanted: Sequence[float]) -> list[float]:
-    """The places nearest to `wanted` (least squares) at which neighbours keep their distance (pool adjacent violators)."""
+    """The places nearest to `wanted`, by least squares, that keep neighbours apart: pool adjacent violators."""
     offsets, total = [], 0.0
     for number, size in enumerate(sizes):
         total += (sizes[number - 1] + size) / 2 if number else 0.0

@@ -1,4 +1,4 @@
-"""A graph as a tree of text: goals at the left, below each what it needs. What was shown already is only named again."""
+"""A graph as a tree of text: goals at the left, below each what it needs. What was shown already is named only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from kdev.report.paint import STATES, Paint
 _AGAIN = " ↑"
 
 
-def tree(steps: Sequence[str], edges: Edges, states: Mapping[str, str] | None = None, paint: Paint | None = None) -> str:
+def tree(
+    steps: Sequence[str], edges: Edges, states: Mapping[str, str] | None = None, paint: Paint | None = None
+) -> str:
     """`states` gives a verdict (run, may, skip) per step, which is written behind its name."""
     states, paint = states or {}, paint or Paint(False)
     needs: dict[str, list[str]] = {step: [] for step in steps}
