@@ -177,7 +177,8 @@ def _selected(graph: Graph, options: Options) -> Graph:
     actions = [step.action for step in graph.steps.values()]
     _known("images", options.images, {one.image for one in actions if isinstance(one, (Build, CustomBuild))})
     _known("deployments", options.deployments, {one.deployment for one in actions if isinstance(one, Deploy)})
-    goals = [step.id for step in graph.steps.values() if _chosen(step.action, options) or step.role is Role.SERVICE]
+    steps = graph.steps.values()
+    goals = [step.id for step in steps if _chosen(step.action, options) or step.role is Role.SERVICE]
     return graph.slice(goals) if options.images or options.deployments else graph
 
 

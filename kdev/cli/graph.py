@@ -8,9 +8,10 @@ from kdev.cli.options import Options
 from kdev.cli.reporting import plain_screen
 from kdev.cli.trouble import paint_for
 from kdev.cli.workshop import Workshop
-from kdev.core.graph import Graph
 from kdev.errors import EXIT_OK, KdevError
-from kdev.report import graph as pictures
+from kdev.report.graph_notation import as_json, dot, mermaid
+from kdev.report.graph_svg import svg
+from kdev.report.graph_text import tree
 from kdev.runner.foresee import foresee_plan
 
 
@@ -28,7 +29,12 @@ def main(options: Options) -> int:
     finally:
         workshop.close()
     form = "json" if options.output == "json" else options.format
-    picture = pictures.draw(form, Graph(plan.steps), states, paint_for(sys.stdout))
+    steps = [step.id for step in plan.steps]
+    edges = [(need, step.id) for step in plan.steps for need in step.needs]
+    if form == "tree":
+        picture = tree(steps, edges, states, paint_for(sys.stdout))
+    else:
+        picture = {"dot": dot, "mermaid": mermaid, "json": as_json, "svg": svg}[form](steps, edges, states)
     if options.file:
         with open(options.file, "w", encoding="utf-8") as file:
             file.write(picture + "\n")

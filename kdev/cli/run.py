@@ -7,15 +7,16 @@ import signal
 import sys
 from importlib import import_module
 from types import FrameType
+from typing import Any
 
 from kdev.cli.compiled import Compiled
 from kdev.cli.options import PIPELINES, Options
 from kdev.cli.reporting import reporter_for
-from kdev.cli.watching import Watching, start_watching
 from kdev.cli.workshop import Workshop
 from kdev.core.events import Notice, RunStarted
 from kdev.core.plan import Plan
 from kdev.core.step import Role
+from kdev.drivers.table import DriverTable
 from kdev.errors import EXIT_INTERRUPTED
 from kdev.runner.chronicle import Chronicle
 from kdev.runner.outside import Mode, Outside
@@ -48,8 +49,7 @@ def _session(workshop: Workshop) -> int:
     table = workshop.table(made.plan.project, screen)
     observer = workshop.observer(table)
     stays = any(step.role is Role.SERVICE for step in made.plan.steps) and not options.exit_when_ready
-    watching: list[Watching] = []
-    reload = _Reload(workshop, made, watching)
+    reload = _Reload(workshop, made)
     outside = Outside(
         observer, workshop.journal, Chronicle(workshop.history, workshop.clock), table, reporter, screen, workshop.clock
     )
@@ -66,7 +66,7 @@ def _session(workshop: Workshop) -> int:
             session.tell(Notice(text, "warning"))
         if stays:
             # Before the first check: nothing that is saved from here on is missed.
-            watching.append(start_watching(workshop.root, made.plan, made.shape.files(), table, session))
+            reload.watch(table, session)
         return session.run()
     finally:
         reporter.close()
@@ -75,10 +75,16 @@ def _session(workshop: Workshop) -> int:
 class _Reload:
     """Compiles the configuration anew when what shaped the plan changed."""
 
-    def __init__(self, workshop: Workshop, made: Compiled, watching: list[Watching]) -> None:
+    def __init__(self, workshop: Workshop, made: Compiled) -> None:
         self._workshop = workshop
         self._made = made
-        self._watching = watching
+        self._watching: Any = None
+
+    def watch(self, table: DriverTable, session: Session) -> None:
+        """Watch what the plan looks at. Until now nothing of the watcher was imported."""
+        watching = import_module("kdev.cli.watching").Watching
+        self._watching = watching(self._workshop.root, table, session.cancel, session.inbox.put)
+        self._watching.start(self._made.plan, self._made.shape.files())
 
     def __call__(self, paths: frozenset[str] | None) -> Plan | None:
         """The new plan; None when nothing that shaped the old one changed. Raises ConfigError, InputNeeded."""
@@ -90,8 +96,8 @@ class _Reload:
         self._made = made
         if unchanged:
             return None
-        for watching in self._watching:
-            watching.update(made.plan, made.shape.files())
+        if self._watching is not None:
+            self._watching.update(made.plan, made.shape.files())
         return made.plan
 
 

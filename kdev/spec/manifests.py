@@ -33,6 +33,7 @@ def parse(text: str, file: str) -> list[Document]:
     try:
         while loader.check_node():
             node = loader.get_node()
+            assert node is not None  # check_node said so
             at = Mark(file, node.start_mark.line + 1, node.start_mark.column + 1)
             content = loader.construct_document(node)
             if content is None:
@@ -78,6 +79,17 @@ def pod_containers(content: dict[str, Any]) -> dict[str, str]:
         for container in (spec.get(key) if isinstance(spec.get(key), list) else None) or ()
         if isinstance(container, dict) and isinstance(container.get("image"), str)
     }
+
+
+def container_port(content: dict[str, Any], container: str) -> int:
+    """The first containerPort of the container called `container`, 0 when it names none."""
+    containers = _object(_pod_template(content), "spec").get("containers")
+    for one in containers if isinstance(containers, list) else ():
+        if isinstance(one, dict) and one.get("name") == container:
+            for port in one.get("ports") or ():
+                if isinstance(port, dict) and isinstance(port.get("containerPort"), int):
+                    return int(port["containerPort"])
+    return 0
 
 
 def _pod_template(content: dict[str, Any]) -> dict[str, Any]:
