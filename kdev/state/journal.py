@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import marshal
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -53,6 +53,11 @@ class Journal:
         return _first(
             self._store.rows("SELECT body FROM traces WHERE step=? AND fingerprint=?", (step, fingerprint))
         )
+
+    def history(self, step: StepId) -> Sequence[Trace]:
+        """Every success that is kept, oldest first."""
+        rows = self._store.rows("SELECT body FROM traces WHERE step=? ORDER BY finished, fingerprint", (step,))
+        return _decode_all([body for (body,) in rows])
 
     def record(self, trace: Trace, listings: Mapping[str, Mapping[str, str]]) -> None:
         """Durable when it returns. `listings` are those of the trace's listed entries, by digest."""
