@@ -68,7 +68,7 @@ def answers(url: str, cancel: Cancellation) -> bool:
         return True
     try:
         connection = _connection(parts)
-    except ValueError:  # a port that is no number: let the browser complain
+    except (ValueError, http.client.InvalidURL):  # a port that is no number: let the browser complain
         return True
     path = urllib.parse.quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     query = f"?{parts.query}" if parts.query else ""
