@@ -48,6 +48,8 @@ def compile_images(scope: Scope, scans: tuple[Scan, ...]) -> Images:
         else:
             made, found = _from_dockerfile(wanted, scope, delivered.get(image.name, ()))
             problems += found
+            if found:
+                continue
         if scope.wish.push and not getattr(wanted.build, "skip_push", False):
             made.append(_push(wanted, made[-1], scope))
         steps += made
