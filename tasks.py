@@ -8,9 +8,11 @@ __path__ = [str(Path(__file__).with_suffix(""))]
 
 from invoke import Collection
 
-from tasks import demo, engine, images, quality
+from tasks import bench, demo, engine, images, quality
 
 namespace = Collection()
-for task in (demo.demo, quality.check, quality.test, quality.lock, quality.clean, images.images, images.buildx):
+for task in (
+    demo.demo, quality.test, quality.check, bench.bench, quality.lock, quality.clean, images.images, images.buildx,
+):  # fmt: skip
     namespace.add_task(task)
 namespace.add_collection(Collection.from_module(engine, name="engine"))

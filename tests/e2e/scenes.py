@@ -1,0 +1,40 @@
+"""Small projects that several end-to-end tests start from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.project import TOKEN, Project
+
+CONFIG = """\
+version: v1beta3
+images:
+  app:
+    image: {repository}
+"""
+DOCKERFILE = "FROM busybox:1.36\nCOPY src /src\n"
+
+
+def one_image(project: Project, **files: str) -> Project:
+    """A project whose `run build` makes one image, `app`, from src/."""
+    return project.write(
+        {
+            "devspace.yaml": CONFIG.format(repository=f"{TOKEN}/app"),
+            "Dockerfile": DOCKERFILE,
+            ".dockerignore": ".git\n*.log\n",
+            "src/main.txt": "one\n",
+            "src/deep/below.txt": "below\n",
+            **files,
+        }
+    )
+
+
+def tree(folder: Path) -> dict[str, tuple[object, ...]]:
+    """Every path below `folder` with its type, mode, size, times and content: equal only when nothing was touched."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in sorted(folder.rglob("*")):
+        facts = path.lstat()
+        content: object = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[path.relative_to(folder).as_posix()] = (facts.st_mode, facts.st_mtime_ns, facts.st_ino, content)
+    return found
