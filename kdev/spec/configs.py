@@ -112,7 +112,7 @@ def _named(configs: Node, name: str, files: Files, problems: Problems, *, alone:
         if isinstance(stated, Scalar) and stated.text != version.name:
             problems.add(stated.at, f"an override of a {version.name} config cannot be `{excerpt(stated.text)}`",
                          "leave `version` out")
-        base = merged(base, other)
+        base = merged(base, other.without("version"))
     variables = row.node.value("vars")
     return Chosen(base, version, _variables(variables, files, problems))
 

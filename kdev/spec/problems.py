@@ -61,10 +61,10 @@ class Problems:
         return lines[at.line - 1][:_LONGEST_LINE] if at and at.line <= len(lines) else ""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean …?` for the known word nearest to `word`, "" when none is near."""
+def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """`did you mean …?` for the known word nearest to `word`, "" when none is as near as `likeness` (0 to 1)."""
     names = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word[:80].lower(), names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word[:80].lower(), names, n=1, cutoff=likeness)
     return f"did you mean `{names[near[0]]}`?" if near else ""
 
 

@@ -265,8 +265,8 @@ class Reader:
 
     def _unknown(self, record: Record, key: str, at: Mark, path: str) -> None:
         names = [name for field in record.fields if not field.internal for name in (field.name, *field.aliases)]
-        hint = did_you_mean(key, names) or self._elsewhere(record, key) or f"known here: {listed(names)}"
-        self._problems.add(at, f"`{_join(path, key)}` is no known key", hint)
+        near = did_you_mean(key, names, 0.8) or self._elsewhere(record, key) or did_you_mean(key, names)
+        self._problems.add(at, f"`{_join(path, key)}` is no known key", near or f"known here: {listed(names)}")
 
     def _elsewhere(self, record: Record, key: str) -> str:
         """Whether this version has the key in another place, or another version has it in this one."""

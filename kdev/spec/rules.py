@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kdev.errors import Mark
+from kdev.spec.nodes import MapNode, Scalar
 from kdev.spec.problems import Problems, did_you_mean, listed
 from kdev.spec.read import Row
 
@@ -155,8 +156,11 @@ def _placed(row: Row, keys: tuple[str, str], problems: Problems) -> None:
 
 
 def _given(row: Row, key: str) -> bool:
+    node = row.node.value(key)
+    if isinstance(node, MapNode):
+        return bool(node.entries)
     # A value of the wrong type is told about already.
-    return bool(row.tree(key)) if key in row else row.node.value(key) is not None
+    return node is not None and not (isinstance(node, Scalar) and not node.text)
 
 
 def _doubles(rows: Iterable[Row], what: str, problems: Problems, *, stops: bool = True) -> None:
