@@ -18,23 +18,24 @@ from kdev.errors import Cancelled
 
 _EVERY = 0.5
 _ANSWER_WITHIN = 5.0
+_IN_THE_TERMINAL = ("www-browser", "links", "elinks", "lynx", "w3m")
 _NOT_READY = (502, 503, 504)
 
 
 class OpenDriver:
     """Meets core.ports.Driver for actions.Open.
 
-    `browse` opens a URL and says whether it could. After `timeout` seconds without an answer it says so and stays.
+    `browse` opens a URL and says whether it could; by default that is the user's browser. After `timeout` seconds without an answer it says so and stays.
     """
 
     def __init__(
         self,
-        browse: Callable[[str], bool] = webbrowser.open,
+        browse: Callable[[str], bool] | None = None,
         *,
         timeout: float = 240.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._browse = browse
+        self._browse = browse or open_window
         self._timeout = timeout
         self._now = now
 
@@ -58,6 +59,15 @@ class OpenDriver:
 
     def verify(self, action: actions.Open, result: Result) -> tuple[Reason, ...]:
         return ()
+
+
+def open_window(url: str) -> bool:
+    """Open the user's browser. False when there is none, or only one that would take over this terminal."""
+    try:
+        browser = webbrowser.get()
+        return getattr(browser, "name", "") not in _IN_THE_TERMINAL and browser.open(url)
+    except (webbrowser.Error, OSError):
+        return False
 
 
 def answers(url: str, cancel: Cancellation) -> bool:

@@ -14,7 +14,7 @@ from kdev.core.step import Reason, Result
 from kdev.errors import Cancelled, KdevError
 
 _CHUNK = 65536
-_SHELL = ("sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash; exec sh")
+SHELL = ("sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash; exec sh")
 _CTRL_C, _CTRL_D, _CTRL_P, _CTRL_Q = 3, 4, 16, 17
 
 
@@ -28,7 +28,7 @@ class TerminalDriver:
     def run(self, action: actions.Terminal, job: Job) -> Result:
         """Ends with the program; its code is the value `exit_code`."""
         pod, container = self._finder.find(action.selector, job)
-        argv = action.command or _SHELL
+        argv = action.command or SHELL
         screen = job.screen
         process = self._target.exec(
             pod, container, argv, tty=screen.is_tty, workdir=action.workdir, cancel=job.cancel

@@ -5,9 +5,11 @@ At most `_FRAMES` times a second, and not at all while nothing changes or the te
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TextIO
 
 from kdev.core import events
@@ -23,15 +25,20 @@ _MOST_HELD = 5000
 
 
 class Live:
-    """Meets core.ports.Reporter. `size` gives the terminal's (columns, rows)."""
+    """Meets core.ports.Reporter. `size` gives the terminal's (columns, rows), by default those of `stream`."""
 
     def __init__(
-        self, stream: TextIO, clock: Clock, size: Callable[[], tuple[int, int]], *, paint: Paint | None = None
+        self,
+        stream: TextIO,
+        clock: Clock,
+        size: Callable[[], tuple[int, int]] | None = None,
+        *,
+        paint: Paint | None = None,
     ) -> None:
         self._clock = clock
-        self._size = size
+        self._size = size or partial(_size_of, stream)
         self._board = Board(paint or Paint(True))
-        self._region = Region(Output(stream), size)
+        self._region = Region(Output(stream), self._size)
         self._held: list[str] = []
         self._lent = 0
         self._dirty = False
@@ -104,3 +111,11 @@ class Live:
     def _flush(self) -> None:
         self._region.draw(self._held, ())
         self._held.clear()
+
+
+def _size_of(stream: TextIO) -> tuple[int, int]:
+    with suppress(OSError, ValueError):
+        columns, rows = os.get_terminal_size(stream.fileno())
+        if columns and rows:
+            return columns, rows
+    return 80, 24

@@ -18,6 +18,7 @@ from kdev.core.ports import Cancellation
 from kdev.errors import Cancelled
 
 _CHUNK = 65536
+_LOOK_AGAIN = 0.5
 
 
 class TerminalScreen:
@@ -89,14 +90,15 @@ class TerminalScreen:
 
     @contextmanager
     def on_resize(self, call: Callable[[int, int], None]) -> Iterator[None]:
-        """`call` is told every new size, on a thread of its own. Needs `watch_resizes` around it to hear of any."""
+        """`call` is told every new size, on a thread of its own; at once inside `watch_resizes`, else soon."""
         waker = _Waker()
         over = threading.Event()
 
         def watch() -> None:
             last = self.size()
-            while waker.wait() and not over.is_set():
-                if (now := self.size()) != last:
+            while not over.is_set():
+                waker.wait(_LOOK_AGAIN)
+                if not over.is_set() and (now := self.size()) != last:
                     last = now
                     call(*now)
 
@@ -142,8 +144,9 @@ class _Waker:
             if self._open:
                 os.write(self._write, b"w")
 
-    def wait(self) -> bytes:
-        return os.read(self.fd, 64)
+    def wait(self, seconds: float) -> None:
+        if select.select([self.fd], [], [], seconds)[0]:
+            os.read(self.fd, 64)
 
     def close(self) -> None:
         with self._lock:
