@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 from kdev import __version__
@@ -100,37 +100,40 @@ def _common(parser: argparse.ArgumentParser) -> None:
     add("--plain", action="store_true", help="plain lines, also on a terminal")
 
 
+def _switch(add: Callable[..., object], *names: str, help: str) -> None:
+    add(*names, action="store_true", help=help)
+
+
 def _pipeline(parser: argparse.ArgumentParser) -> None:
-    flag, value = {"action": "store_true"}, {"default": "", "metavar": "A,B"}
     group = parser.add_argument_group("what runs")
     add = group.add_argument
-    add("-b", "--force-build", help="build every image, changed or not", **flag)
-    add("-d", "--force-deploy", help="deploy everything, changed or not", **flag)
+    _switch(add, "-b", "--force-build", help="build every image, changed or not")
+    _switch(add, "-d", "--force-deploy", help="deploy everything, changed or not")
     add("--force", nargs="+", action="extend", default=[], metavar="STEP", help="run these steps, changed or not")
-    add("--images", help="only these images", **value)
-    add("--deployments", help="only these deployments", **value)
-    add("--skip-dependency", help="leave these dependencies out", **value)
-    add("-x", "--skip-pipeline", help="dev: only forward, sync and tail; build and deploy nothing", **flag)
-    add("--skip-build", help="use the images that were built last", **flag)
-    add("--skip-push", help="do not push, even where a push is needed", **flag)
-    add("--push", help="push to the registry even where the target does not need it", **flag)
+    add("--images", help="only these images", default="", metavar="A,B")
+    add("--deployments", help="only these deployments", default="", metavar="A,B")
+    add("--skip-dependency", help="leave these dependencies out", default="", metavar="A,B")
+    _switch(add, "-x", "--skip-pipeline", help="dev: only forward, sync and tail; build and deploy nothing")
+    _switch(add, "--skip-build", help="use the images that were built last")
+    _switch(add, "--skip-push", help="do not push, even where a push is needed")
+    _switch(add, "--push", help="push to the registry even where the target does not need it")
     group = parser.add_argument_group("how")
     add = group.add_argument
-    add("--dry-run", help="print the plan and change nothing", **flag)
-    add("--detailed-exitcode", help="with --dry-run: 0 nothing to do, 2 changes", **flag)
-    add("--exit-when-ready", help="dev: bring everything up, check it, stop the services", **flag)
-    add("--build-sequential", help="one image after the other", **flag)
+    _switch(add, "--dry-run", help="print the plan and change nothing")
+    _switch(add, "--detailed-exitcode", help="with --dry-run: 0 nothing to do, 2 changes")
+    _switch(add, "--exit-when-ready", help="dev: bring everything up, check it, stop the services")
+    _switch(add, "--build-sequential", help="one image after the other")
     add("--max-concurrent-builds", type=int, default=0, metavar="N", help="default: the number of cores")
     add("--builder", default="auto", choices=("auto", "buildkit", "engine"), help="default: BuildKit where it is there")
     add("--timeout", type=int, default=120, metavar="SECONDS", help="how long a deployment may take to become ready")
-    add("--wait", help="accepted; kdev always waits until deployments are ready", **flag)
+    _switch(add, "--wait", help="accepted; kdev always waits until deployments are ready")
     group = parser.add_argument_group("dev")
     add = group.add_argument
-    add("-i", "--interactive", help="start the containers with a shell instead of the app, and open it", **flag)
+    _switch(add, "-i", "--interactive", help="start the containers with a shell instead of the app, and open it")
     add("--terminal", type=_truth, nargs="?", const=True, default=None, metavar="BOOL", help="a terminal, or logs")
     add("--portforwarding", type=_truth, default=True, metavar="BOOL", help="default: true")
     add("--sync", type=_truth, default=True, metavar="BOOL", help="default: true")
-    add("--verbose-sync", help="print each synced file", **flag)
+    _switch(add, "--verbose-sync", help="print each synced file")
 
 
 def _picking(parser: argparse.ArgumentParser, command: str) -> None:

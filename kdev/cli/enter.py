@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kdev.cli.options import Options
 from kdev.cli.picking import pick_one
-from kdev.cli.reporting import plain_screen
+from kdev.cli.reporting import terminal_screen
 from kdev.cli.workshop import Workshop
 from kdev.drivers.terminal import SHELL, converse
 from kdev.runner.cancel import Cancellation
@@ -15,7 +15,7 @@ def main(options: Options) -> int:
     workshop = Workshop(options._replace(pipeline="deploy"), read_only=True)
     try:
         plan = workshop.compiled().plan
-        screen = plain_screen()
+        screen = terminal_screen()
         target = workshop.table(plan.project, screen).target
         pod, container = pick_one(workshop, plan, target)
         cancel = Cancellation()

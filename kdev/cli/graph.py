@@ -23,7 +23,7 @@ def main(options: Options) -> int:
         table = workshop.table(plan.project, plain_screen())
         try:
             judge = workshop.judge(plan, table, workshop.observer(table))
-            states = {v.step: v.verdict for v in foresee_plan(plan, judge, workshop.journal)}
+            states: dict[str, str] = {v.step: v.verdict for v in foresee_plan(plan, judge, workshop.journal)}
         except KdevError:
             states = {}  # a picture needs no engine; without one it has no colours
     finally:

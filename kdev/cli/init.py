@@ -118,8 +118,8 @@ def _dev(images: list[NewImage]) -> list[str]:
     if copied:
         lines += [*([] if lines else ["dev:"]), "  sync:"]
         for image in copied:
-            local, remote = image.copied
-            lines += [f"  - imageName: {image.name}", f"    localSubPath: {local}", f"    containerPath: {remote}"]
+            folder, remote = image.copied
+            lines += [f"  - imageName: {image.name}", f"    localSubPath: {folder}", f"    containerPath: {remote}"]
             lines += ["    downloadOnInitialSync: true", "    excludePaths:", "    - .git/", "    - Dockerfile"]
     return [*lines, ""] if lines else lines
 
@@ -142,7 +142,7 @@ def _image(found: Found, path: str) -> NewImage:
 
 
 def _copied(root: str, folder: str, text: str, path: str) -> tuple[str, ...]:
-    """(local folder, folder in the container) of the first COPY of a folder in the last stage; () when there is none."""
+    """(local folder, folder in the container) of the last stage's first COPY of a folder; () when there is none."""
     parsed = parse(text, path)
     workdir = "/"
     for one in parsed.stages[-1].instructions:

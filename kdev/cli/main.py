@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = import_module(COMMANDS[options.command][0]).main(options)
         return code
     except KdevError as error:
-        _trouble().report(error, options)
+        import_module("kdev.cli.trouble").report(error, options)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -33,9 +33,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except Exception as error:  # noqa: BLE001 - the boundary: a bug gets a short message, a log file and its own code
-        _trouble().report_bug(error, options)
+        import_module("kdev.cli.trouble").report_bug(error, options)
         return EXIT_BUG
 
-
-def _trouble():  # type: ignore[no-untyped-def] # a module, imported only when there is trouble
-    return import_module("kdev.cli.trouble")

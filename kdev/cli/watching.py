@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from kdev.core.actions import Deploy
 from kdev.core.inputs import BuildContext, Files
@@ -55,7 +56,7 @@ class Watching:
             if isinstance(step.action, Deploy) and step.action.namespace not in self._namespaces:
                 namespace = step.action.namespace
                 self._namespaces.add(namespace)
-                self._thread(f"watch {namespace}", lambda namespace=namespace: self._watch_pods(namespace))
+                self._thread(f"watch {namespace}", partial(self._watch_pods, namespace))
 
     def _watch_pods(self, namespace: str) -> None:
         while not self._cancel.triggered:

@@ -1,8 +1,7 @@
-"""A running step: its thread, its own Cancellation, and the Job through which its driver reports to the owner."""
+"""The Job through which a running step's driver reports to the owner, and the messages that come of it."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,7 +9,6 @@ from kdev.core.events import Event, Notice, Output, Progress
 from kdev.core.plan import Seen
 from kdev.core.ports import Screen
 from kdev.core.step import Result, Step, StepId
-from kdev.errors import Cancelled, KdevError
 from kdev.runner.cancel import Cancellation
 
 
@@ -88,38 +86,3 @@ class Job:
 
     def serving(self, detail: str) -> None:
         self._up(detail)
-
-
-class Worker(NamedTuple):
-    """A running step, as the owner knows it. `run` tells this run from earlier ones of the same step."""
-
-    run: int
-    seen: Seen
-    fingerprint: str
-    cancel: Cancellation
-    thread: threading.Thread
-
-
-def start(
-    position: int, run: int, act: Callable[[], Result], job: Job, *, post: Post, now: Callable[[], float]
-) -> threading.Thread:
-    """Call `act` in a daemon thread of its own. Whatever happens in it becomes one `Done`."""
-
-    def body() -> None:
-        began = now()
-        result: Result | None = None
-        error: BaseException | None = None
-        try:
-            result = act()
-        except Cancelled:
-            pass
-        except KdevError as expected:
-            error = expected
-        except Exception as bug:  # noqa: BLE001 - the one boundary of a worker: nothing may end a thread silently
-            error = bug
-        job.cancel.detach()
-        post(Done(position, run, result, None if job.cancel.triggered else error, now() - began))
-
-    thread = threading.Thread(target=body, name=str(job.step), daemon=True)
-    thread.start()
-    return thread

@@ -15,7 +15,8 @@ from kdev.core.scheduler import Block, Check, Command, Confirm, Run, Scheduler, 
 from kdev.core.step import Reason, ReasonKind, Result, Role, Step, StepId, Trace
 from kdev.errors import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, KdevError
 from kdev.runner.cancel import Cancellation
-from kdev.runner.job import Done, Job, Reported, Up, Worker, start
+from kdev.runner.crew import Crew
+from kdev.runner.job import Done, Reported, Up
 from kdev.runner.judge import Judge, Judged
 from kdev.runner.outside import FilesChanged, Message, Mode, Outside
 
@@ -31,18 +32,19 @@ class Session:
 
     def __init__(self, plan: Plan, judge: Judge, outside: Outside, mode: Mode, run_id: str) -> None:
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self.cancel = Cancellation()
         self._judge = judge
         self._out = outside
         self._mode = mode
         self._run_id = run_id
-        self._workers: dict[StepId, Worker] = {}
+        self._crew = Crew(
+            outside.drivers, outside.screen, outside.clock, post=self.inbox.put, remake=self._remake
+        )
+        self.cancel = self._crew.cancel
         self._results: dict[StepId, Result] = {}
         self._judged: dict[StepId, Judged] = {}
         self._retries: dict[StepId, int] = {}
         self._timers: list[tuple[float, StepId]] = []
         self._todo: deque[Command] = deque()
-        self._runs = 0
         self._ran = self._skipped = 0
         self._failed: set[StepId] = set()
         self._told: set[StepId] = set()
@@ -57,7 +59,7 @@ class Session:
         self._plan = plan
         self._index = plan.positions()
         seconds = [self._recorded_seconds(step) for step in plan.steps]
-        alive = [self._index[s] for s in self._workers if s in self._index]
+        alive = [self._index[s] for s in self._crew.workers if s in self._index]
         self._scheduler = Scheduler(plan, self._mode.pools, priorities(plan, seconds), alive)
         self._failed &= self._index.keys()
         self._todo.clear()
@@ -128,12 +130,10 @@ class Session:
     def _close(self) -> None:
         """Stop everything; whoever has not ended after GRACE is left to the end of the process."""
         self._scheduler.close()
-        self.cancel.trigger()
-        deadline = self._out.clock.now() + GRACE
-        for step, worker in list(self._workers.items()):
-            worker.thread.join(max(0.0, deadline - self._out.clock.now()))
-            if self._index.get(step) is not None and self._plan.steps[self._index[step]].role is Role.SERVICE:
-                self.tell(events.Stopped(step))
+        self._crew.join(GRACE)
+        for worker in self._crew.workers.values():
+            if worker.step.role is Role.SERVICE:
+                self.tell(events.Stopped(worker.step.id))
         while True:
             try:
                 message = self.inbox.get_nowait()
@@ -163,7 +163,7 @@ class Session:
     def _check(self, index: int, step: Step) -> None:
         if self._scheduler.states[index] is not State.CHECKING:
             return  # overtaken
-        worker = self._workers.get(step.id) if self._scheduler.alive(index) else None
+        worker = self._crew.workers.get(step.id) if self._scheduler.alive(index) else None
         try:
             judged = self._judge.judge(step, self._needs(step), worker.seen if worker else None)
         except KdevError as error:
@@ -188,7 +188,7 @@ class Session:
         self._follow(self._scheduler.checked(index, (), self._results[step.id].digest))
 
     def _confirm(self, index: int, step: Step) -> None:
-        worker = self._workers.get(step.id)
+        worker = self._crew.workers.get(step.id)
         if worker is None:
             return
         try:
@@ -199,27 +199,11 @@ class Session:
         self._follow(self._scheduler.confirmed(index, differs))
 
     def _start(self, index: int, step: Step, reasons: tuple[Reason, ...]) -> None:
-        judged = self._judged[step.id]
         self.tell(events.Started(step.id, reasons))
-        self._runs += 1
-        run, post = self._runs, self.inbox.put
-        cancel = Cancellation(self.cancel)
-        job = Job(
-            step,
-            judged.seen,
-            judged.fingerprint,
-            screen=self._out.screen,
-            cancel=cancel,
-            remake=lambda need: self._remake(need, cancel),
-            post=lambda event: post(Reported(event)),
-            up=lambda detail: post(Up(index, run, detail)),
-        )
-        drivers, action = self._out.drivers, step.action
-        thread = start(index, run, lambda: drivers.driver(action).run(action, job), job, post=post, now=self._out.clock.now)
-        self._workers[step.id] = Worker(run, judged.seen, judged.fingerprint, cancel, thread)
+        self._crew.start(index, step, self._judged[step.id])
 
     def _stop(self, step: Step, reasons: tuple[Reason, ...]) -> None:
-        worker = self._workers.get(step.id)
+        worker = self._crew.workers.get(step.id)
         if worker:
             self.tell(events.Stopped(step.id, reasons))
             worker.cancel.trigger()
@@ -228,19 +212,12 @@ class Session:
         return {need: self._results[need] for need in step.needs}
 
     def _remake(self, need: StepId, cancel: Cancellation) -> str:
-        """The blob of a value step that was skipped, made again; called from a worker's thread."""
+        """The blob of a needed value step; made again when the step was skipped. Called from a worker's thread."""
         result = self._results[need]
         if result.blob is None:
             step = self._plan.steps[self._index[need]]
-            judged = self._judged[need]
-            job = Job(
-                step, judged.seen, judged.fingerprint, screen=self._out.screen, cancel=cancel,
-                remake=lambda deeper: self._remake(deeper, cancel), post=lambda event: None, up=lambda detail: None,
-            )
-            result = self._out.drivers.driver(step.action).run(step.action, job)
-            self._results[need] = result
-        assert result.blob is not None
-        return result.blob
+            result = self._results[need] = self._crew.remade(step, self._judged[need], cancel, result.digest)
+        return result.blob or ""
 
     # -- messages -------------------------------------------------------------------------------------------------
 
@@ -257,15 +234,11 @@ class Session:
             self._out.drivers.forget()
             self._touch(i for i, step in enumerate(self._plan.steps) if _looks_at_pods(step))
 
-    def _current(self, message: Up | Done) -> Step | None:
-        """The step of a message; None when its run was given up meanwhile."""
-        step = next((s for s, w in self._workers.items() if w.run == message.run), None)
-        return None if step is None else self._plan.steps[self._index[step]]
-
     def _serves(self, message: Up) -> None:
-        step = self._current(message)
-        if step is None:
+        worker = self._crew.of_run(message.run)
+        if worker is None:
             return
+        step = worker.step
         self._ran += 1
         self._failed.discard(step.id)
         self._retries.pop(step.id, None)
@@ -274,18 +247,19 @@ class Session:
         self._follow(self._scheduler.serving(self._index[step.id], "serving"))
 
     def _done(self, message: Done) -> None:
-        step = self._current(message)
-        if step is None:
+        worker = self._crew.of_run(message.run)
+        if worker is None:
             return
+        step = worker.step
         index = self._index[step.id]
         self._out.drivers.forget()
         if message.error is not None:
-            del self._workers[step.id]
+            del self._crew.workers[step.id]
             self._fail(step, message.error, message.seconds)
             self._follow(self._scheduler.failed(index))
             self._retry_later(step)
         elif message.result is None:
-            del self._workers[step.id]
+            del self._crew.workers[step.id]
             self._follow(self._scheduler.ended(index))
         else:
             outdated = self._keep(message)
@@ -295,10 +269,11 @@ class Session:
 
     def _keep(self, message: Done) -> bool:
         """Record a success, unless an input changed while it ran. True when one did."""
-        step = self._current(message)
-        if step is None or message.result is None:
+        worker = self._crew.of_run(message.run)
+        if worker is None or message.result is None:
             return False
-        worker = self._workers.pop(step.id)
+        step = worker.step
+        del self._crew.workers[step.id]
         result = message.result
         old = self._results.get(step.id) or self._previous(step)
         self._results[step.id] = result
@@ -307,7 +282,10 @@ class Session:
         self.tell(events.Finished(step.id, result, message.seconds, old is None or old.digest != result.digest))
         if step.role is Role.SERVICE:
             return False
-        after = self._judge.observe(step, worker.seen.needs).entries
+        try:
+            after = self._judge.observe(step, worker.seen.needs).entries
+        except KdevError:
+            return True  # it cannot be read any more: the next check tells that with its reason
         entries = settled_entries(worker.seen.entries, after)
         if entries is None:
             return True
@@ -352,7 +330,7 @@ class Session:
 
     def _only_services(self) -> bool:
         """No step is in the middle of something that must not be left half-done."""
-        return all(self._plan.steps[self._index[step]].role is Role.SERVICE for step in self._workers)
+        return all(worker.step.role is Role.SERVICE for worker in self._crew.workers.values())
 
     def _swap(self) -> None:
         """Go over to the recompiled plan: services it no longer has, or that are not up yet, are stopped; the others
@@ -360,11 +338,11 @@ class Session:
         plan, self._next_plan = self._next_plan, None
         assert plan is not None
         kept = plan.positions()
-        for step, worker in list(self._workers.items()):
+        for step, worker in list(self._crew.workers.items()):
             if step not in kept or not self._scheduler.alive(self._index[step]):
                 self.tell(events.Stopped(step, (Reason(ReasonKind.CONFIG_CHANGED),)))
                 worker.cancel.trigger()
-                del self._workers[step]
+                del self._crew.workers[step]
         self._announced = False
         self._adopt(plan)
 
