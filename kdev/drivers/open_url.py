@@ -25,7 +25,8 @@ _NOT_READY = (502, 503, 504)
 class OpenDriver:
     """Meets core.ports.Driver for actions.Open.
 
-    `browse` opens a URL and says whether it could; by default that is the user's browser. After `timeout` seconds without an answer it says so and stays.
+    `browse` opens a URL and says whether it could; by default that is the user's browser. After `timeout` seconds
+    without an answer it says so and stays.
     """
 
     def __init__(
