@@ -171,7 +171,8 @@ def _selected(graph: Graph, options: Options) -> Graph:
     dropped: list[StepId] = []
     for step in graph.steps.values():
         action = step.action
-        if (isinstance(action, Forward) and not options.portforwarding) or (isinstance(action, Sync) and not options.sync):
+        forward, sync = isinstance(action, Forward), isinstance(action, Sync)
+        if (forward and not options.portforwarding) or (sync and not options.sync):
             dropped.append(step.id)
     graph = graph.without(dropped)
     actions = [step.action for step in graph.steps.values()]

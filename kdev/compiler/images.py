@@ -81,7 +81,8 @@ def _custom(image: model.Image, build: model.CustomBuild, scope: Scope) -> Step:
         setting(f"{key}.build.custom", (build.command, build.args, build.image_flag)),
     ]
     if build.on_change:
-        inputs.append(Files(f"onChange of {scope.id('build', image.name)}", tuple(scope.path(pattern) for pattern in build.on_change)))
+        patterns = tuple(map(scope.path, build.on_change))
+        inputs.append(Files(f"onChange of {scope.id('build', image.name)}", patterns))
     else:
         inputs.append(EachRun(f"{key}.build.custom has no onChange"))
     action = CustomBuild(

@@ -15,7 +15,7 @@ from kdev.core.scheduler import Block, Check, Command, Confirm, Run, Scheduler, 
 from kdev.core.step import Reason, ReasonKind, Result, Role, Step, StepId, Trace
 from kdev.errors import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, KdevError
 from kdev.runner.cancel import Cancellation
-from kdev.runner.crew import Crew
+from kdev.runner.crew import Crew, Worker
 from kdev.runner.job import Done, Reported, Up
 from kdev.runner.judge import Judge, Judged
 from kdev.runner.outside import FilesChanged, Message, Mode, Outside
@@ -268,27 +268,31 @@ class Session:
                 self._exit = int(code)
 
     def _keep(self, message: Done) -> bool:
-        """Record a success, unless an input changed while it ran. True when one did."""
+        """Take in a success. True when an input changed while it ran, so that it was not recorded."""
         worker = self._crew.of_run(message.run)
         if worker is None or message.result is None:
             return False
-        step = worker.step
+        step, result = worker.step, message.result
         del self._crew.workers[step.id]
-        result = message.result
         old = self._results.get(step.id) or self._previous(step)
         self._results[step.id] = result
         self._ran += step.role is not Role.SERVICE
         self._failed.discard(step.id)
+        # Recorded before it is told: who hears that a step finished may rely on it, whatever happens to us then.
+        outdated = step.role is not Role.SERVICE and not self._recorded(worker, message, result)
         self.tell(events.Finished(step.id, result, message.seconds, old is None or old.digest != result.digest))
-        if step.role is Role.SERVICE:
-            return False
+        return outdated
+
+    def _recorded(self, worker: Worker, message: Done, result: Result) -> bool:
+        """Keep what the step did as a trace, unless one of its inputs changed meanwhile."""
+        step = worker.step
         try:
             after = self._judge.observe(step, worker.seen.needs).entries
         except KdevError:
-            return True  # it cannot be read any more: the next check tells that with its reason
+            return False  # it cannot be read any more: the next check tells that with its reason
         entries = settled_entries(worker.seen.entries, after)
         if entries is None:
-            return True
+            return False
         self._judge.done(step.id)
         seen = Seen(entries, worker.seen.needs)
         trace = Trace(
@@ -296,7 +300,7 @@ class Session:
             self._out.clock.now(), self._run_id,
         )
         self._out.journal.record(trace, self._judge.listings(entries))
-        return False
+        return True
 
     def _previous(self, step: Step) -> Result | None:
         latest = self._out.journal.latest(step.id)
