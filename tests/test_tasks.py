@@ -64,6 +64,49 @@ def test_down_stops_nothing_that_it_did_not_start(tmp_path: Path) -> None:
     assert "nothing to stop" in done.stderr
 
 
+FAKE_DOCKERD = """\
+#!/bin/bash
+# Answers for as long as it runs, and takes its pid file away when it is told to stop.
+while [ $# -gt 0 ]; do [ "$1" = --pidfile ] && pidfile=$2; shift; done
+echo $$ > "$pidfile"
+exec -a dockerd bash -c 'trap "rm -f $HERE/answers $1; exit" TERM; touch $HERE/answers; while :; do sleep 0.05; done' \
+    x "$pidfile"
+"""
+
+
+def test_an_engine_that_was_started_here_is_stopped_and_its_routes_taken_back(tmp_path: Path) -> None:
+    """With stand-ins for dockerd, docker and ip: no real engine is started or stopped."""
+    if os.geteuid() != 0 or sys.platform != "linux" or os.path.isdir("/run/systemd/system"):
+        pytest.skip("without systemd and as root, dockerd is started directly")
+    programs = {
+        "dockerd": FAKE_DOCKERD,
+        "docker": '#!/bin/sh\n[ -e "$HERE/answers" ] && echo 20.10\n',
+        "ip": '#!/bin/sh\ncase "$*" in *show*) ;; *) echo "$*" >> "$HERE/ip.log" ;; esac\n',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(tmp_path), "HERE": str(tmp_path)}
+    up = invoke("engine.up", KDEV_ALLOW_INSTALL="1", **environment)
+    try:
+        assert up.returncode == 0, up.stderr
+        pid = int((tmp_path / "kdev/engine/dockerd.pid").read_text())
+        assert f"pid {pid}" in invoke("engine.status", **environment).stdout
+        again = invoke("engine.up", **environment)
+        assert "use the Docker Engine" in again.stderr
+        assert "start dockerd" not in again.stderr
+    finally:
+        down = invoke("engine.down", **environment)
+    assert down.returncode == 0, down.stderr
+    # Dead, or a zombie that nobody has waited for: either has no command line.
+    assert not os.path.exists(f"/proc/{pid}") or Path(f"/proc/{pid}/cmdline").read_bytes() == b""
+    assert not (tmp_path / "kdev/engine/done.json").exists()
+    added = [line.split()[3] for line in (tmp_path / "ip.log").read_text().splitlines() if "replace blackhole" in line]
+    taken = [line.split()[3] for line in (tmp_path / "ip.log").read_text().splitlines() if "del blackhole" in line]
+    assert added == taken == ["172.17.0.0/16", "172.30.0.0/16"]
+    assert "nothing to stop" in invoke("engine.down", **environment).stderr
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """What `./inv` looks at, and an environment that says it is made from exactly that."""
