@@ -50,9 +50,13 @@ class LogsDriver:
 
 
 class _Seen:
-    """What was read of one container: up to which time, of which incarnation, and whether somebody reads now."""
+    """What was read of one container: up to which time, of which incarnation, and whether somebody reads now.
 
-    def __init__(self) -> None:
+    Of what ran before this session only the `last` lines are shown; what starts later is shown whole (None).
+    """
+
+    def __init__(self, last: int | None) -> None:
+        self.last = last
         self.time = ""
         self.restarts = -1
         self.reading = False
@@ -86,14 +90,12 @@ class _Followers:
         for selector in self._action.selectors:
             found.update(self._matching(selector))
         for key, (pod, container) in found.items():
-            seen = self._seen.setdefault(key, _Seen())
+            seen = self._seen.setdefault(key, _Seen(self._action.last if first else None))
             anew = container.restarts != seen.restarts
             readable = container.state != "waiting" or container.restarts > 0
             if not seen.reading and readable and (anew or container.state == "running"):
-                # Of what ran before this session only the end is shown; what starts later is shown whole.
-                last = self._action.last if first else None
                 seen.reading, seen.restarts = True, container.restarts
-                threading.Thread(target=self._follow, args=(pod, container.name, seen, last), daemon=True,
+                threading.Thread(target=self._follow, args=(pod, container.name, seen), daemon=True,
                                  name=f"{self._job.step} {pod.name}/{container.name}").start()
         for key in self._seen.keys() - found.keys():
             if not self._seen[key].reading:
@@ -110,20 +112,24 @@ class _Followers:
         return {(pod.uid, container.name): (pod, container)
                 for pod in pods for container in _meant(pod.containers, selector, image)}
 
-    def _follow(self, pod: Pod, container: str, seen: _Seen, last: int | None) -> None:
+    def _follow(self, pod: Pod, container: str, seen: _Seen) -> None:
         source = f"{pod.name}/{container}"
         try:
-            lines = self._target.logs(pod, container, last=last, since=seen.time, follow=True, cancel=self._scope)
+            lines = self._target.logs(
+                pod, container, last=seen.last, since=seen.time, follow=True, cancel=self._scope
+            )
             for line in lines:
-                seen.time = line.time
+                seen.time, seen.last = line.time, None
                 self._job.output(line.text, source=source, error=line.error)
+            seen.last = None
         except (KdevError, Cancelled):
-            # Not started yet, or gone: whatever is the matter, the next look sees it.
-            seen.restarts = -1 if not seen.time else seen.restarts
-        self.ended_early = True
-        seen.reading = False
-        if not self._scope.triggered:
-            self.wake.set()
+            # Not started yet, or gone: whatever is the matter, the next look sees it, and reads again if it can.
+            seen.restarts = -1
+        finally:
+            self.ended_early = True
+            seen.reading = False
+            if not self._scope.triggered:
+                self.wake.set()
 
 
 def _meant(containers: Sequence[Container], selector: PodSelector, image: str) -> list[Container]:

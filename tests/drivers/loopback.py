@@ -92,6 +92,7 @@ class LoopbackTarget:
         self.execs: list[tuple[str, str, tuple[str, ...], bool, str]] = []
         self.open_connections = 0
         self.dialled = 0
+        self.refusals = 0
         self.asked: list[tuple[str, dict[str, str], str]] = []
         self._count = threading.Lock()
 
@@ -145,6 +146,9 @@ class LoopbackTarget:
         cancel: Cancellation,
     ) -> Iterator[LogLine]:
         stream = self.stream(pod, container)
+        if self.refusals:
+            self.refusals -= 1
+            raise TargetError("the engine is busy")
         with stream.more:
             stream.ended = False if follow else stream.ended
             start = len(stream.lines) if last == 0 else -last if last else 0

@@ -67,6 +67,16 @@ def test_a_stream_that_breaks_is_resumed() -> None:
     assert texts(running.job) == ["line 0", "line 1", "line 2"]
 
 
+def test_a_log_that_cannot_be_read_at_first_is_read_from_the_same_place_later() -> None:
+    target = LoopbackTarget(POD)
+    target.refusals = 1
+    for number in range(10):
+        target.stream(POD).say(f"{number}", f"old {number}")
+    with Running(LogsDriver(target), Logs((WEB,), 2), FakeJob()) as running:
+        eventually(lambda: len(running.job.outputs) >= 2 and reading(target, POD))
+    assert texts(running.job) == ["old 8", "old 9"]
+
+
 def test_a_pod_that_comes_later_is_shown_from_its_first_line() -> None:
     target, fresh = LoopbackTarget(POD), pod("web-2", created="2027")
     for number in range(5):
