@@ -9,7 +9,7 @@ from typing import Any
 
 from kdev.errors import Mark
 from kdev.spec.files import Files
-from kdev.spec.nodes import MapNode, Node, Scalar, excerpt, is_null, kind_of
+from kdev.spec.nodes import Entry, MapNode, Node, Scalar, excerpt, is_null, kind_of
 from kdev.spec.problems import Problems, did_you_mean, listed
 from kdev.spec.read import Reader, Row
 from kdev.spec.root import CONFIG, CONFIGS
@@ -161,13 +161,13 @@ def _definitions(node: Node, problems: Problems) -> tuple[Definition, ...]:
 
 def merged(base: MapNode, over: MapNode) -> MapNode:
     """`base` with `over` laid on it: mappings merge, everything else is replaced, null changes nothing."""
+    entries = dict(base.entries)
     for key, entry in over.entries.items():
         old = base.value(key)
         if is_null(entry.value):
             continue
-        value = entry.value
-        if isinstance(old, MapNode) and isinstance(value, MapNode):
-            base = base.with_entry(key, merged(old, value))
+        if isinstance(old, MapNode) and isinstance(entry.value, MapNode):
+            entries[key] = Entry(base.place(key), merged(old, entry.value))
         else:
-            base = base.with_entry(key, value, entry.at)
-    return base
+            entries[key] = entry
+    return MapNode(base.at, entries)

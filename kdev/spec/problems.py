@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 from kdev.errors import ConfigError, Mark, Problem
 
 _MOST = 100
+# More are only counted: a wrong file of megabytes shall not take minutes to be told so.
+_KEPT = 1000
+_NAMES = 20
 _LONGEST_LINE = 240
 
 
@@ -20,13 +23,22 @@ class Problems:
         self.sources: dict[str, Sequence[str]] = {}
         self.secrets: list[str] = []
         self._problems: dict[Problem, None] = {}
+        self._beyond = 0
         self._warnings: dict[tuple[str, int, int, str], None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._problems)
 
+    @property
+    def plenty(self) -> bool:
+        """Whether there are so many problems that nobody reads the hint of a further one."""
+        return len(self._problems) >= _KEPT
+
     def add(self, at: Mark | None, message: str, hint: str = "") -> None:
         """Remember something that is wrong; the same thing twice counts once."""
+        if self.plenty:
+            self._beyond += 1
+            return
         self._problems[Problem(at, message, hint, self._line(at))] = None
 
     def warn(self, at: Mark | None, message: str) -> None:
@@ -39,8 +51,9 @@ class Problems:
             found = (p._replace(message=self._shown(p.message), hint=self._shown(p.hint)) for p in self._problems)
             ordered = sorted(found, key=lambda p: (p.at or Mark("", 0, 0), p.message))
             shown = ordered[:_MOST]
-            if len(ordered) > _MOST:
-                shown.append(Problem(None, f"{len(ordered) - _MOST} more problems are not shown"))
+            more = len(ordered) - len(shown) + self._beyond
+            if more:
+                shown.append(Problem(None, f"{more} more problems are not shown"))
             raise ConfigError(tuple(shown))
 
     @property
@@ -69,5 +82,7 @@ def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """`names` for a sentence: `a`, `b`; or `none`."""
-    return ", ".join(f"`{name}`" for name in names) or "none"
+    """`names` for a sentence: `a`, `b`; or `none`. Only the first of very many."""
+    known = list(names)
+    more = ["…"] if len(known) > _NAMES else []
+    return ", ".join([f"`{name}`" for name in known[:_NAMES]] + more) or "none"

@@ -264,6 +264,9 @@ class Reader:
         return BAD
 
     def _unknown(self, record: Record, key: str, at: Mark, path: str) -> None:
+        if self._problems.plenty:
+            self._problems.add(at, f"`{_join(path, key)}` is no known key")
+            return
         names = [name for field in record.fields if not field.internal for name in (field.name, *field.aliases)]
         near = did_you_mean(key, names, 0.8) or self._elsewhere(record, key) or did_you_mean(key, names)
         self._problems.add(at, f"`{_join(path, key)}` is no known key", near or f"known here: {listed(names)}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kdev.errors import Mark
-from kdev.spec.nodes import MapNode, Scalar
+from kdev.spec.nodes import MapNode, Scalar, excerpt
 from kdev.spec.problems import Problems, did_you_mean, listed
 from kdev.spec.read import Row
 
@@ -18,18 +18,18 @@ def check_v1beta2(root: Row, problems: Problems) -> None:
     dev = root.row("dev")
     if dev is None:
         return
-    images = root.table("images")
+    images = _Names("image", root.table("images"), problems)
     selectors = dev.rows("selectors")
     _doubles(selectors, "selector", problems, stops=False)
-    names = [row.text("name") for row in selectors]
+    names = _Names("selector", [row.text("name") for row in selectors], problems)
     for row in dev.rows("overrideImages"):
-        _known(row, "name", images, "image", problems)
+        images.need(row, "name")
     users = [*dev.rows("ports"), *dev.rows("sync")]
     for row in users:
         _placed(row, ("selector", "labelSelector"), problems)
     terminal = dev.row("terminal")
     for row in users if terminal is None else [*users, terminal]:
-        _known(row, "selector", names, "selector", problems)
+        names.need(row, "selector")
 
 
 def check_v1beta3(root: Row, problems: Problems) -> None:
@@ -40,20 +40,20 @@ def check_v1beta3(root: Row, problems: Problems) -> None:
     dev = root.row("dev")
     if dev is None:
         return
-    images = root.table("images")
+    images = _Names("image", root.table("images"), problems)
     for row in (*dev.rows("ports"), *dev.rows("sync")):
         _placed(row, ("imageName", "labelSelector"), problems)
-        _known(row, "imageName", images, "image", problems)
+        images.need(row, "imageName")
     interactive = dev.row("interactive")
     if interactive is not None:
         for row in interactive.rows("images"):
-            _known(row, "name", images, "image", problems)
+            images.need(row, "name")
         terminal = interactive.row("terminal")
         if terminal is not None:
-            _known(terminal, "imageName", images, "image", problems)
+            images.need(terminal, "imageName")
     logs = dev.row("logs")
     if logs is not None:
-        _all_known(logs, "images", images, "image", problems)
+        images.need_all(logs, "images")
 
 
 def _check_both(root: Row, problems: Problems) -> None:
@@ -62,18 +62,19 @@ def _check_both(root: Row, problems: Problems) -> None:
     _doubles(deployments, "deployment", problems)
     for row in deployments:
         _deployment(row, problems)
-    names = [row.text("name") for row in deployments]
+    names = _Names("deployment", [row.text("name") for row in deployments], problems)
+    images = _Names("image", root.table("images"), problems)
     for row in root.rows("dependencies"):
         _dependency(row, problems)
     for row in root.rows("hooks"):
-        _hook(row, list(root.table("images")), names, problems)
+        _hook(row, images, names, problems)
     dev = root.row("dev")
     if dev is not None:
         _ports(dev.rows("ports"), problems)
         reload = dev.row("autoReload")
         if reload is not None:
-            _all_known(reload, "images", root.table("images"), "image", problems)
-            _all_known(reload, "deployments", names, "deployment", problems)
+            images.need_all(reload, "images")
+            names.need_all(reload, "deployments")
 
 
 def _images(images: dict[str, Row], problems: Problems) -> None:
@@ -118,7 +119,7 @@ def _dependency(row: Row, problems: Problems) -> None:
         problems.add(source.key_place("path"), f"`{source.path}` has both `git` and `path`", "remove one of them")
 
 
-def _hook(row: Row, images: list[str], deployments: list[str], problems: Problems) -> None:
+def _hook(row: Row, images: _Names, deployments: _Names, problems: Problems) -> None:
     when = row.row("when")
     events = [] if when is None else [event for key in ("before", "after") if (event := when.row(key))]
     uses = [(event, key) for event in events for key in ("images", "deployments") if event.text(key)]
@@ -129,25 +130,25 @@ def _hook(row: Row, images: list[str], deployments: list[str], problems: Problem
         for name in split_names(event.text(key)):
             if name != "all" and not open_text(name) and name not in known:
                 problems.warn(event.place(key), f"`{event.path}.{key}` names `{name}`, which is none of "
-                              f"{listed(known)}: this never runs")
+                              f"{known}: this never runs")
 
 
 def _ports(entries: list[Row], problems: Problems) -> None:
-    taken: list[tuple[int, str, Row]] = []
+    taken: dict[int, dict[str, Row]] = {}
     for row in (forward for entry in entries for forward in entry.rows("forward")):
-        port, address = row.number("port"), row.text("bindAddress")
-        for other_port, other_address, other in taken:
-            if port and port == other_port and _overlap(address, other_address):
-                problems.add(row.place("port"), f"local port {port} is used twice",
-                             f"first at {other.place('port')}; give one of them another `port`")
-                break
-        taken.append((port, address, row))
+        port, address = row.number("port"), _address(row.text("bindAddress"))
+        others = taken.setdefault(port, {})
+        # All addresses of the machine hold every single one.
+        other = others.get(address) or others.get("") or (next(iter(others.values()), None) if not address else None)
+        if port and other is not None:
+            problems.add(row.place("port"), f"local port {port} is used twice",
+                         f"first at {other.place('port')}; give one of them another `port`")
+        others.setdefault(address, row)
 
 
-def _overlap(one: str, other: str) -> bool:
-    if any(address in ("", "0.0.0.0", "::", "[::]") for address in (one, other)):
-        return True
-    return one.replace("localhost", "127.0.0.1") == other.replace("localhost", "127.0.0.1")
+def _address(written: str) -> str:
+    """One spelling for each local address; "" for all of them."""
+    return {"0.0.0.0": "", "::": "", "[::]": "", "localhost": "127.0.0.1"}.get(written, written)
 
 
 def _placed(row: Row, keys: tuple[str, str], problems: Problems) -> None:
@@ -176,20 +177,33 @@ def _doubles(rows: Iterable[Row], what: str, problems: Problems, *, stops: bool 
         first.setdefault(name, row.place("name"))
 
 
-def _known(row: Row, key: str, names: Iterable[str], what: str, problems: Problems) -> None:
-    _lookup(row.text(key), row.place(key), f"{row.path}.{key}", (what, list(names)), problems)
+class _Names:
+    """The names that a reference may use, and what they are names of."""
 
+    def __init__(self, what: str, names: Iterable[str], problems: Problems) -> None:
+        self._what, self._names, self._problems = what, dict.fromkeys(names), problems
 
-def _all_known(row: Row, key: str, names: Iterable[str], what: str, problems: Problems) -> None:
-    for text, at in row.placed_texts(key):
-        _lookup(text, at, f"{row.path}.{key}", (what, list(names)), problems)
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
 
+    def __str__(self) -> str:
+        return listed(self._names)
 
-def _lookup(text: str, at: Mark, path: str, target: tuple[str, list[str]], problems: Problems) -> None:
-    what, names = target
-    if text and text not in names and not open_text(text):
-        problems.add(at, f"`{path}` names the {what} `{text[:60]}`, which is not there",
-                     did_you_mean(text, names) or f"{what}s are: {listed(names)}")
+    def need(self, row: Row, key: str) -> None:
+        """The text under `key` is one of the names, or empty."""
+        self._look(row.text(key), row.place(key), f"{row.path}.{key}")
+
+    def need_all(self, row: Row, key: str) -> None:
+        """Each text of the list under `key` is one of the names."""
+        for text, at in row.placed_texts(key):
+            self._look(text, at, f"{row.path}.{key}")
+
+    def _look(self, text: str, at: Mark, path: str) -> None:
+        if not text or text in self._names or open_text(text):
+            return
+        near = "" if self._problems.plenty else did_you_mean(text, self._names)
+        self._problems.add(at, f"`{path}` names the {self._what} `{excerpt(text)}`, which is not there",
+                           near or f"{self._what}s are: {self}")
 
 
 def open_text(text: str) -> bool:

@@ -14,11 +14,24 @@ from kdev.spec.load import Settings, find_root, load
 from kdev.spec.paths import glob_path, label_name, posix_path
 from tests.spec.project import CONFIGS, problems_of, shown, write
 
-BASE = "version: v1beta2\nimages:\n  web: {image: a/web, tag: one}\n  api: {image: a/api}\nhooks: [{command: base, when: {after: {images: all}}}]\n"
+BASE = """\
+version: v1beta2
+images:
+  web: {image: a/web, tag: one}
+  api: {image: a/api}
+hooks: [{command: base, when: {after: {images: all}}}]
+"""
+OVERRIDE = """\
+images:
+  api: {tag: two}
+  new: {image: a/new}
+hooks: [{command: over, when: {after: {images: all}}}]
+dev: ~
+"""
 NAMED = {
     "devspace-configs.yaml": (CONFIGS / "full-configs.yaml").read_text(),
     "base.yaml": BASE,
-    "override.yaml": "images:\n  api: {tag: two}\n  new: {image: a/new}\nhooks: [{command: over, when: {after: {images: all}}}]\ndev: ~\n",
+    "override.yaml": OVERRIDE,
     "vars.yaml": "- {name: TAG, default: from-vars}\n",
 }
 
@@ -32,7 +45,9 @@ def test_the_default_config_is_merged_with_its_overrides_and_variables(tmp_path:
     write(tmp_path, NAMED)
     loaded = load(tmp_path, Settings())
     assert {one.name: f"{one.image}:{one.tag}" for one in loaded.project.images} == {
-        "web": "a/web:from-vars", "api": "a/api:two", "new": "a/new:",
+        "web": "a/web:from-vars",
+        "api": "a/api:two",
+        "new": "a/new:",
     }
     assert [hook.command for hook in loaded.project.hooks] == ["over"]
     assert set(loaded.files) == {"devspace.yaml", "devspace-configs.yaml", "base.yaml", "override.yaml", "vars.yaml"}
@@ -72,10 +87,13 @@ def test_named_configs_of_v1beta3_are_told_to_become_profiles(tmp_path: Path) ->
 
 
 def test_the_variables_file_counts_when_there_are_no_named_configs(tmp_path: Path) -> None:
-    write(tmp_path, {
-        "devspace.yaml": "version: v1beta2\nimages: {web: {image: a, tag: '${TAG}'}}\n",
-        "devspace-vars.yaml": "- {name: TAG, default: x}\n",
-    })
+    write(
+        tmp_path,
+        {
+            "devspace.yaml": "version: v1beta2\nimages: {web: {image: a, tag: '${TAG}'}}\n",
+            "devspace-vars.yaml": "- {name: TAG, default: x}\n",
+        },
+    )
     assert images(tmp_path) == {"web": "a:x"}
 
 
@@ -84,18 +102,31 @@ def test_the_variables_file_counts_when_there_are_no_named_configs(tmp_path: Pat
     [
         pytest.param("- a\n", "1:1 the file must hold a mapping, not a list", id="a list"),
         pytest.param("default: {config: {}}\n", "1:11 `default.config` says neither `path` nor `data`", id="nothing"),
-        pytest.param("default: {config: {path: a, data: {}}}\n", "1:11 `default.config` says both `path` and `data`",
-                     id="both"),
+        pytest.param(
+            "default: {config: {path: a, data: {}}}\n", "1:11 `default.config` says both `path` and `data`", id="both"
+        ),
         pytest.param("default: {config: {path: gone.yaml}}\n", "1:26 there is no file gone.yaml", id="no such file"),
         pytest.param("default: {conf: {path: a}}\n", "1:11 `default.conf` is no known key", id="an unknown key"),
-        pytest.param("default: {config: {data: {version: v1beta2}}, vars: [{nme: A}]}\n",
-                     "1:55 `vars[0].nme` is no known key", id="an unknown key in vars"),
-        pytest.param("default: {config: {data: {version: v1beta2}}, vars: {}}\n",
-                     "1:53 `vars` says neither `path` and `data`", id="empty vars"),
-        pytest.param("default: {config: {data: {version: v1beta2}}, overrides: [{data: {version: v1beta1}}]}\n",
-                     "1:76 an override of a v1beta2 config cannot be `v1beta1`", id="an override of another version"),
-        pytest.param("default: {config: {data: {version: v1beta2}}, overrides: [{data: {imagess: 1}}]}\n",
-                     "1:67 `imagess` is no known key", id="an unknown key in an override"),
+        pytest.param(
+            "default: {config: {data: {version: v1beta2}}, vars: [{nme: A}]}\n",
+            "1:55 `vars[0].nme` is no known key",
+            id="an unknown key in vars",
+        ),
+        pytest.param(
+            "default: {config: {data: {version: v1beta2}}, vars: {}}\n",
+            "1:53 `vars` says neither `path` and `data`",
+            id="empty vars",
+        ),
+        pytest.param(
+            "default: {config: {data: {version: v1beta2}}, overrides: [{data: {version: v1beta1}}]}\n",
+            "1:76 an override of a v1beta2 config cannot be `v1beta1`",
+            id="an override of another version",
+        ),
+        pytest.param(
+            "default: {config: {data: {version: v1beta2}}, overrides: [{data: {imagess: 1}}]}\n",
+            "1:67 `imagess` is no known key",
+            id="an unknown key in an override",
+        ),
     ],
 )
 def test_wrong_named_configs_are_problems_with_places(tmp_path: Path, configs: str, expected: str) -> None:
@@ -151,8 +182,12 @@ def test_the_home_folder_is_passed_over_on_the_way_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("folder", "name"),
     [
-        ("shop", "shop"), ("My Shop_2", "my-shop-2"), ("..x..", "x"), ("", "project-e3b0c442"),
-        ("日本", "project-77d1de3f"), ("a" * 64, f"{'a' * 54}-ffe054fe"),
+        ("shop", "shop"),
+        ("My Shop_2", "my-shop-2"),
+        ("..x..", "x"),
+        ("", "project-e3b0c442"),
+        ("日本", "project-77d1de3f"),
+        ("a" * 64, f"{'a' * 54}-ffe054fe"),
     ],
 )
 def test_a_projects_name_is_its_folders_made_safe_for_labels(folder: str, name: str) -> None:
@@ -162,7 +197,8 @@ def test_a_projects_name_is_its_folders_made_safe_for_labels(folder: str, name: 
 
 
 @pytest.mark.parametrize(
-    ("written", "read"), [("./a/", "a"), ("a//b/../c", "a/c"), (".\\a\\b", "a/b"), ("", "."), ("../x", "../x"), ("/x", "/x")]
+    ("written", "read"),
+    [("./a/", "a"), ("a//b/../c", "a/c"), (".\\a\\b", "a/b"), ("", "."), ("../x", "../x"), ("/x", "/x")],
 )
 def test_paths_are_normalised_and_posix(written: str, read: str) -> None:
     assert posix_path(written) == read

@@ -81,7 +81,9 @@ def test_every_key_of_the_files_beside_v1beta2_is_written_in_their_full_configur
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_json_schema_file_is_the_one_that_the_code_gives(version: str) -> None:
     path = SCHEMAS / f"{version}.json"
-    renew = f"from kdev.spec.jsonschema import schema_text; open({str(path.name)!r}, 'w').write(schema_text({version!r}))"
+    renew = (
+        f"from kdev.spec.jsonschema import schema_text; open({str(path.name)!r}, 'w').write(schema_text({version!r}))"
+    )
     assert path.read_text(encoding="utf-8") == schema_text(version), f"renew it in schemas/: python -c {renew!r}"
 
 

@@ -56,37 +56,73 @@ API = {"name": "api"}
 @pytest.mark.parametrize(
     ("patch", "changes"),
     [
-        pytest.param(("replace", "images.web.tag"), {"images": {**IMAGES, "web": {"image": "a/web", "tag": "new"}}},
-                     id="replace, dotted"),
-        pytest.param(("replace", "/images/api.v1/image"), {"images": {**IMAGES, "api.v1": {"image": "new"}}},
-                     id="replace, JSON pointer"),
+        pytest.param(
+            ("replace", "images.web.tag"),
+            {"images": {**IMAGES, "web": {"image": "a/web", "tag": "new"}}},
+            id="replace, dotted",
+        ),
+        pytest.param(
+            ("replace", "/images/api.v1/image"),
+            {"images": {**IMAGES, "api.v1": {"image": "new"}}},
+            id="replace, JSON pointer",
+        ),
         pytest.param(("replace", "/images/api.v1"), {"images": {**IMAGES, "api.v1": "new"}}, id="a key with a dot"),
         pytest.param(("replace", "deployments[1].name"), {"deployments": [WEB, {"name": "new"}]}, id="replace, index"),
-        pytest.param(("replace", "deployments.name=api.name"), {"deployments": [WEB, {"name": "new"}]},
-                     id="replace, item with a value"),
-        pytest.param(("add", "images.web.dockerfile"),
-                     {"images": {**IMAGES, "web": {"image": "a/web", "tag": "one", "dockerfile": "new"}}}, id="add a key"),
-        pytest.param(("add", "images.web.tag"), {"images": {**IMAGES, "web": {"image": "a/web", "tag": "new"}}},
-                     id="add over a key"),
+        pytest.param(
+            ("replace", "deployments.name=api.name"),
+            {"deployments": [WEB, {"name": "new"}]},
+            id="replace, item with a value",
+        ),
+        pytest.param(
+            ("add", "images.web.dockerfile"),
+            {"images": {**IMAGES, "web": {"image": "a/web", "tag": "one", "dockerfile": "new"}}},
+            id="add a key",
+        ),
+        pytest.param(
+            ("add", "images.web.tag"),
+            {"images": {**IMAGES, "web": {"image": "a/web", "tag": "new"}}},
+            id="add over a key",
+        ),
         pytest.param(("add", "hooks", "[1]"), {"hooks": [1]}, id="add a section"),
-        pytest.param(("add", "deployments", "{name: new}"), {"deployments": [WEB, API, {"name": "new"}]},
-                     id="add to a list appends"),
-        pytest.param(("add", "deployments[0]", "{name: new}"), {"deployments": [{"name": "new"}, WEB, API]},
-                     id="add at an index inserts"),
-        pytest.param(("add", "/deployments/2", "{name: new}"), {"deployments": [WEB, API, {"name": "new"}]},
-                     id="add behind the last index"),
-        pytest.param(("add", "/deployments/-", "{name: new}"), {"deployments": [WEB, API, {"name": "new"}]},
-                     id="add at the end"),
-        pytest.param(("add", "deployments[0].flags"), {"deployments": [{**WEB, "flags": ["x", "y", "new"]}, API]},
-                     id="add to an inner list"),
-        pytest.param(("remove", "images.web.tag"), {"images": {**IMAGES, "web": {"image": "a/web"}}}, id="remove a key"),
+        pytest.param(
+            ("add", "deployments", "{name: new}"),
+            {"deployments": [WEB, API, {"name": "new"}]},
+            id="add to a list appends",
+        ),
+        pytest.param(
+            ("add", "deployments[0]", "{name: new}"),
+            {"deployments": [{"name": "new"}, WEB, API]},
+            id="add at an index inserts",
+        ),
+        pytest.param(
+            ("add", "/deployments/2", "{name: new}"),
+            {"deployments": [WEB, API, {"name": "new"}]},
+            id="add behind the last index",
+        ),
+        pytest.param(
+            ("add", "/deployments/-", "{name: new}"), {"deployments": [WEB, API, {"name": "new"}]}, id="add at the end"
+        ),
+        pytest.param(
+            ("add", "deployments[0].flags"),
+            {"deployments": [{**WEB, "flags": ["x", "y", "new"]}, API]},
+            id="add to an inner list",
+        ),
+        pytest.param(
+            ("remove", "images.web.tag"), {"images": {**IMAGES, "web": {"image": "a/web"}}}, id="remove a key"
+        ),
         pytest.param(("remove", "deployments[0]"), {"deployments": [API]}, id="remove an item"),
         pytest.param(("remove", "deployments.name=api"), {"deployments": [WEB]}, id="remove an item by value"),
-        pytest.param(("move", "images.web.tag", "", "images.web.image"),
-                     {"images": {**IMAGES, "web": {"tag": "a/web"}}}, id="move"),
-        pytest.param(("copy", "images.copy", "", "images.web"), {"images": {**IMAGES, "copy": IMAGES["web"]}}, id="copy"),
-        pytest.param(("copy", "deployments", "", "deployments[1]"), {"deployments": [WEB, API, API]},
-                     id="copy into a list"),
+        pytest.param(
+            ("move", "images.web.tag", "", "images.web.image"),
+            {"images": {**IMAGES, "web": {"tag": "a/web"}}},
+            id="move",
+        ),
+        pytest.param(
+            ("copy", "images.copy", "", "images.web"), {"images": {**IMAGES, "copy": IMAGES["web"]}}, id="copy"
+        ),
+        pytest.param(
+            ("copy", "deployments", "", "deployments[1]"), {"deployments": [WEB, API, API]}, id="copy into a list"
+        ),
         pytest.param(("test", "images.web.tag", "one"), {}, id="test"),
         pytest.param(("test", "deployments[0].flags", "[x, y]"), {}, id="test of a tree"),
     ],
@@ -136,17 +172,26 @@ profiles:
 @pytest.mark.parametrize(
     ("patch", "problem", "hint"),
     [
-        ("{op: replace, path: images.wbe.image, value: x}", "7:25 `profiles[0].patches[0]`: there is no `images.wbe`",
-         "did you mean `web`?"),
+        (
+            "{op: replace, path: images.wbe.image, value: x}",
+            "7:25 `profiles[0].patches[0]`: there is no `images.wbe`",
+            "did you mean `web`?",
+        ),
         ("{op: remove, path: dev}", "7:24 `profiles[0].patches[0]`: there is no `dev`", None),
         ("{op: move, path: images.x, from: images.y}", "7:38 `profiles[0].patches[0]`: there is no `images.y`", None),
         ("{op: copy, path: images.x}", "7:5 `profiles[0].patches[0]`: `copy` needs `from`", None),
-        ("{op: test, path: images.web.image, value: z}",
-         "7:22 `profiles[0].patches[0]`: `images.web.image` is not what `test` expects", None),
+        (
+            "{op: test, path: images.web.image, value: z}",
+            "7:22 `profiles[0].patches[0]`: `images.web.image` is not what `test` expects",
+            None,
+        ),
         ("{op: remove, path: .}", "7:24 `profiles[0].patches[0]`: the path leads nowhere", None),
         ("{op: add, path: images.web.nope, value: x}", "7:38 `images.web.nope` is no known key", None),
-        ("{op: replace, path: version, value: v1beta9}",
-         "7:41 `version` must be one of `v1beta3`, not `v1beta9`", None),
+        (
+            "{op: replace, path: version, value: v1beta9}",
+            "7:41 `version` must be one of `v1beta3`, not `v1beta9`",
+            None,
+        ),
     ],
 )
 def test_a_patch_that_does_not_work_is_a_problem_at_its_path(

@@ -34,12 +34,16 @@ def pure(request: pytest.FixtureRequest) -> bool:
         pytest.param("a: 1\r\nb:\r\n- x\r\n", {"a": 1, "b": ["x"]}, id="CRLF"),
         pytest.param("a: é日本\n", {"a": "é日本"}, id="beyond ASCII"),
         pytest.param("---\na: 1\n", {"a": 1}, id="a document start"),
-        pytest.param("a: [yes, on, no, true, False]\n", {"a": ["yes", "on", "no", True, False]}, id="YAML 1.2 booleans"),
+        pytest.param(
+            "a: [yes, on, no, true, False]\n", {"a": ["yes", "on", "no", True, False]}, id="YAML 1.2 booleans"
+        ),
         pytest.param("a: [~, null, '']\n", {"a": [None, None, ""]}, id="nulls"),
         pytest.param("a: [0644, 0x1f, 0b11, 1_000, -5, 08]", {"a": [420, 31, 3, 1000, -5, 8]}, id="whole numbers"),
         pytest.param("a: [1.5, 1e3, .5, 12:30, 1.2.3]", {"a": [1.5, 1000.0, 0.5, "12:30", "1.2.3"]}, id="floats"),
         pytest.param("a: [.inf, .nan, 1e999]", {"a": [".inf", ".nan", "1e999"]}, id="what JSON cannot hold stays text"),
-        pytest.param("a: '1'\nb: \"true\"\nc: !!str 3\nd: ! 4\n", {"a": "1", "b": "true", "c": "3", "d": "4"}, id="quoted"),
+        pytest.param(
+            "a: '1'\nb: \"true\"\nc: !!str 3\nd: ! 4\n", {"a": "1", "b": "true", "c": "3", "d": "4"}, id="quoted"
+        ),
         pytest.param("a: |\n  1\nb: >-\n  2\n", {"a": "1\n", "b": "2"}, id="block scalars are text"),
         pytest.param("a: &x {b: 1}\nc: *x\n", {"a": {"b": 1}, "c": {"b": 1}}, id="anchor and alias"),
         pytest.param(
@@ -50,7 +54,9 @@ def pure(request: pytest.FixtureRequest) -> bool:
         pytest.param("x: {'<<': 1}\n", {"x": {"<<": 1}}, id="a quoted merge key is a key"),
         pytest.param("1: a\ntrue: b\n", {"1": "a", "true": "b"}, id="keys are text"),
         pytest.param(f"a: {'9' * 5000}\n", {"a": "9" * 5000}, id="endless digits stay text"),
-        pytest.param("a: [x:1, http://y:80/z, {b: c:d}]", {"a": ["x:1", "http://y:80/z", {"b": "c:d"}]}, id="inner colons"),
+        pytest.param(
+            "a: [x:1, http://y:80/z, {b: c:d}]", {"a": ["x:1", "http://y:80/z", {"b": "c:d"}]}, id="inner colons"
+        ),
         pytest.param("a: 2001-12-14\n", {"a": "2001-12-14"}, id="dates are text"),
     ],
 )
@@ -80,8 +86,12 @@ BROKEN = [
     pytest.param("a: 1\nb: \x07\n", "2:4", "the control character U+0007 is not allowed", id="a control character"),
     pytest.param("a: \x00\n", "1:4", "the control character U+0000 is not allowed", id="NUL"),
     pytest.param("a:\n\tb: 1\n", "2:1", "a tab cannot indent YAML", id="a tab"),
-    pytest.param("a: [x-${VAR}]\n", "1:8", "a variable inside `[…]` or `{…}` must be quoted", id="a variable in a list"),
-    pytest.param("a: {b: ${VAR}}\n", "1:9", "a variable inside `[…]` or `{…}` must be quoted", id="a variable in a map"),
+    pytest.param(
+        "a: [x-${VAR}]\n", "1:8", "a variable inside `[…]` or `{…}` must be quoted", id="a variable in a list"
+    ),
+    pytest.param(
+        "a: {b: ${VAR}}\n", "1:9", "a variable inside `[…]` or `{…}` must be quoted", id="a variable in a map"
+    ),
     pytest.param("a: [x\nb: 1\n", None, "a `[…]` or `{…}` is not closed, or lacks a comma", id="an open bracket"),
     pytest.param("a: 'x\n", None, "a quote is opened and never closed", id="an open quote"),
     pytest.param("a: b: c\n", "1:5", "a `:` where no key can be", id="a colon in a value"),

@@ -11,16 +11,28 @@ from kdev.spec.load import Settings, load
 from tests.spec.project import write
 
 HEAVY = (
-    "docker", "kubernetes", "networkx", "requests", "urllib3", "asyncio", "rich", "click", "pydantic", "sqlite3",
-    "http.client", "ssl", "ruamel.yaml",
+    "docker",
+    "kubernetes",
+    "networkx",
+    "requests",
+    "urllib3",
+    "asyncio",
+    "rich",
+    "click",
+    "pydantic",
+    "sqlite3",
+    "http.client",
+    "ssl",
+    "ruamel.yaml",
 )
 
 
 def large() -> str:
     """A configuration of 900 lines in 30 services, with variables."""
     images = "".join(
-        f"  s{n}:\n    image: shop/service-{n}\n    tag: ${{TAG}}\n    dockerfile: ./s{n}/Dockerfile\n    context: ./s{n}\n"
-        f"    build:\n      docker:\n        options:\n          target: dev\n          buildArgs:\n            A: '1'\n"
+        f"  s{n}:\n    image: shop/service-{n}\n    tag: ${{TAG}}\n    dockerfile: ./s{n}/Dockerfile\n"
+        f"    context: ./s{n}\n    build:\n      docker:\n        options:\n          target: dev\n"
+        f"          buildArgs:\n            A: '1'\n"
         for n in range(30)
     )
     deployments = "".join(
@@ -31,7 +43,8 @@ def large() -> str:
     )
     sync = "".join(
         f"  - imageName: s{n}\n    localSubPath: ./s{n}\n    containerPath: /app\n    downloadOnInitialSync: true\n"
-        f"    excludePaths:\n    - node_modules/\n    - dist/\n    - '*.log'\n    - .git/\n" for n in range(30)
+        f"    excludePaths:\n    - node_modules/\n    - dist/\n    - '*.log'\n    - .git/\n"
+        for n in range(30)
     )
     return f"version: v1beta3\nimages:\n{images}deployments:\n{deployments}dev:\n  ports:\n{ports}  sync:\n{sync}"
 

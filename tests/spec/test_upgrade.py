@@ -65,7 +65,8 @@ dev:
 """
     found = dev(tmp_path, text)
     assert [sync.selector for sync in found.sync] == [
-        Selector("", (("x", "y"),), "own", "n"), Selector("", (("z", "z"),), "c", "own"),
+        Selector("", (("x", "y"),), "own", "n"),
+        Selector("", (("z", "z"),), "c", "own"),
     ]
     assert found.ports[0].selector == Selector("", (("x", "y"),), "", "n")
 
@@ -73,7 +74,9 @@ dev:
 @pytest.mark.parametrize(
     ("override", "entrypoint", "cmd"),
     [
-        pytest.param("{name: web, entrypoint: [sleep, '9', x]}", ("sleep",), ("9", "x"), id="the first is the entrypoint"),
+        pytest.param(
+            "{name: web, entrypoint: [sleep, '9', x]}", ("sleep",), ("9", "x"), id="the first is the entrypoint"
+        ),
         pytest.param("{name: web, entrypoint: [sleep]}", ("sleep",), (), id="one element clears the command"),
         pytest.param("{name: web, entrypoint: []}", None, None, id="an empty one changes nothing"),
         pytest.param("{name: web, dockerfile: ./D, context: ./c/}", None, None, id="none changes nothing"),
@@ -96,8 +99,11 @@ def test_sync_of_v1beta2_keeps_what_only_the_container_has_without_a_warning(tmp
 
 @pytest.mark.parametrize(
     ("written", "initial", "warned"),
-    [("", "preferLocal", True), ("downloadOnInitialSync: true", "preferLocal", False),
-     ("downloadOnInitialSync: false", "mirrorLocal", False)],
+    [
+        ("", "preferLocal", True),
+        ("downloadOnInitialSync: true", "preferLocal", False),
+        ("downloadOnInitialSync: false", "mirrorLocal", False),
+    ],
 )
 def test_the_initial_sync_of_v1beta3(tmp_path: Path, written: str, initial: str, warned: bool) -> None:
     entry = f"{{labelSelector: {{a: b}}, {written}}}" if written else "{labelSelector: {a: b}}"
@@ -108,33 +114,46 @@ def test_the_initial_sync_of_v1beta3(tmp_path: Path, written: str, initial: str,
 
 
 def test_defaults_and_names_that_changed_keep_their_meaning(tmp_path: Path) -> None:
-    text = V2 + """\
+    text = (
+        V2
+        + """\
 deployments:
 - {name: a, helm: {chart: {name: x}, devSpaceValues: false}}
 - {name: b, helm: {chart: {name: x}}}
 dependencies: [{source: {path: x}, config: staging}]
 cluster: {kubeContext: ctx, namespace: ns}
 """
+    )
     project = load_text(tmp_path, text).project
     tags = [one.deploy.replace_image_tags for one in project.deployments if isinstance(one.deploy, HelmDeploy)]
     assert (project.images[0].create_pull_secret, tags) == (False, [False, True])
-    assert load_text(tmp_path, text.replace("a/web", "a/web, createPullSecret: true")).project.images[0].create_pull_secret
+    assert (
+        load_text(tmp_path, text.replace("a/web", "a/web, createPullSecret: true")).project.images[0].create_pull_secret
+    )
     assert load_text(tmp_path, "version: v1beta3\nimages: {a: {image: b}}\n").project.images[0].create_pull_secret
     assert project.dependencies[0].profile == "staging"
     assert (project.kube_context, project.namespace) == ("ctx", "ns")
 
 
 def test_every_key_that_v1beta3_drops_or_changes_is_a_warning(tmp_path: Path) -> None:
-    text = V2 + """\
+    text = (
+        V2
+        + """\
 cluster: {namespace: ns}
 dev:
   overrideImages: [{name: web, dockerfile: D, context: c}]
   terminal: {disabled: true}
   selectors: [{name: a, labelSelector: {a: b}}]
 """
+    )
     warnings = load_text(tmp_path, text).project.warnings
     assert [warning.split("`")[1] for warning in warnings] == [
-        "cluster", "dev.overrideImages", "dockerfile", "context", "dev.terminal", "dev.selectors",
+        "cluster",
+        "dev.overrideImages",
+        "dockerfile",
+        "context",
+        "dev.terminal",
+        "dev.selectors",
     ]
     assert [warning.split(": ")[0] for warning in warnings] == [
         f"devspace.yaml:{place}" for place in ("3:1", "5:3", "5:32", "5:47", "6:3", "7:3")

@@ -28,22 +28,21 @@ def no_answer(question: Question) -> str:
 
 
 ORDER = [
-    pytest.param("all", {}, {}, {}, "", id="nothing: the default"),
-    pytest.param("all", {}, {}, {"X": "env"}, "env", id="environment"),
-    pytest.param("all", {}, {}, {"X": "env", "DEVSPACE_VAR_X": "own"}, "own", id="DEVSPACE_VAR_ before the plain name"),
-    pytest.param("all", {}, {"X": "old"}, {"X": "env"}, "old", id="an earlier answer before the environment"),
-    pytest.param("all", {"X": "flag"}, {"X": "old"}, {"X": "env"}, "flag", id="--var before everything"),
-    pytest.param("env", {}, {"X": "old"}, {"X": "env"}, "env", id="source env takes no answers"),
-    pytest.param("env", {}, {}, {"X": ""}, "", id="an empty variable counts as unset"),
-    pytest.param("input", {}, {"X": "old"}, {"X": "env"}, "old", id="source input takes answers"),
-    pytest.param("input", {}, {}, {"X": "env"}, "", id="source input never takes the environment"),
+    pytest.param(("all", {}, {}, {}, ""), id="nothing: the default"),
+    pytest.param(("all", {}, {}, {"X": "env"}, "env"), id="environment"),
+    pytest.param(("all", {}, {}, {"X": "env", "DEVSPACE_VAR_X": "own"}, "own"), id="DEVSPACE_VAR_ before the plain name"),
+    pytest.param(("all", {}, {"X": "old"}, {"X": "env"}, "old"), id="an earlier answer before the environment"),
+    pytest.param(("all", {"X": "flag"}, {"X": "old"}, {"X": "env"}, "flag"), id="--var before everything"),
+    pytest.param(("env", {}, {"X": "old"}, {"X": "env"}, "env"), id="source env takes no answers"),
+    pytest.param(("env", {}, {}, {"X": ""}, ""), id="an empty variable counts as unset"),
+    pytest.param(("input", {}, {"X": "old"}, {"X": "env"}, "old"), id="source input takes answers"),
+    pytest.param(("input", {}, {}, {"X": "env"}, ""), id="source input never takes the environment"),
 ]
 
 
-@pytest.mark.parametrize(("source", "flags", "answers", "environment", "expected"), ORDER)
-def test_values_are_taken_in_order(
-    tmp_path: Path, source: str, flags: Any, answers: Any, environment: Any, expected: str
-) -> None:
+@pytest.mark.parametrize("case", ORDER)
+def test_values_are_taken_in_order(tmp_path: Path, case: tuple[Any, ...]) -> None:
+    source, flags, answers, environment, expected = case
     text = f"{V3}vars: [{{name: X, source: {source}, default: fallback}}]\ncommands: [{{name: a, command: '${{X}}'}}]\n"
     loaded = load_text(tmp_path, text, variables=flags, answers=answers, environment=environment)
     assert loaded.project.commands[0].command == (expected or "fallback")
@@ -56,11 +55,14 @@ def test_a_variable_is_asked_for_once_and_the_answer_is_kept(tmp_path: Path) -> 
         asked.append(question)
         return "two"
 
-    text = V3 + """\
+    text = (
+        V3
+        + """\
 vars:
 - {name: X, source: input, question: Which?, default: one, options: [one, two], validationPattern: z}
 images: {a: {image: "a/${X}", tag: "${X}"}}
 """
+    )
     loaded = load_text(tmp_path, text, ask=ask)
     assert asked == [Question("X", "Which?", "one", ("one", "two"), "z")]
     assert (loaded.project.images[0].image, loaded.answers) == ("a/two", {"X": "two"})
@@ -74,7 +76,9 @@ def test_an_undefined_variable_is_asked_for_by_its_name(tmp_path: Path) -> None:
 
 
 def test_only_variables_that_are_used_in_the_final_configuration_are_asked_for(tmp_path: Path) -> None:
-    text = V3 + """\
+    text = (
+        V3
+        + """\
 vars: [{name: UNUSED, source: input}, {name: "${NEVER}", default: "${NOR_THIS}", question: "${OR_THIS}"}]
 images: {web: {image: "a/${REPLACED}"}}
 profiles:
@@ -83,6 +87,7 @@ profiles:
 - name: other
   patches: [{op: replace, path: images.web.image, value: "a/${OTHER}"}]
 """
+    )
     assert load_text(tmp_path, text, profile="p", ask=no_answer).project.images[0].image == "a/fixed"
 
 
@@ -92,7 +97,10 @@ def test_nobody_is_asked_for_a_configuration_that_is_wrong_anyway(tmp_path: Path
 
 
 def test_without_anybody_to_ask_every_missing_variable_is_named_with_its_flag(tmp_path: Path) -> None:
-    text = V3 + "vars: [{name: C, default: c}, {name: A, question: Which?}]\ncommands: [{name: a, command: '${A}${B}${C}'}]\n"
+    text = (
+        V3
+        + "vars: [{name: C, default: c}, {name: A, question: Which?}]\ncommands: [{name: a, command: '${A}${B}${C}'}]\n"
+    )
     with pytest.raises(InputNeeded) as caught:
         load_text(tmp_path, text)
     assert caught.value.message == "the variables `A`, `B` need values"
@@ -101,7 +109,9 @@ def test_without_anybody_to_ask_every_missing_variable_is_named_with_its_flag(tm
 
 
 def test_an_unset_variable_of_source_env_is_a_problem_where_it_is_used(tmp_path: Path) -> None:
-    found = problems_of(tmp_path, V3 + "vars: [{name: X, source: env}]\nimages: {a: {image: 'a/${X}'}}\n", ask=no_answer)
+    found = problems_of(
+        tmp_path, V3 + "vars: [{name: X, source: env}]\nimages: {a: {image: 'a/${X}'}}\n", ask=no_answer
+    )
     assert [shown(one) for one in found] == ["3:21 the environment variable `X` is not set"]
     assert found[0].hint == "set it, or use --var X=…"
 
@@ -131,7 +141,7 @@ TYPED = [
     pytest.param("v: $X $(X) ${X:-y} ${}", "8", "$X $(X) ${X:-y} ${}", id="what is no variable stays"),
     pytest.param("v: ${X}", "${X} $${X}", "${X} $${X}", id="values are not filled again"),
     pytest.param("'${X}': 1\nv: a", "8", "a", id="keys are not filled"),
-    pytest.param("v: \"a: ${X}\"", "{b: [", "a: {b: [", id="a value is never read as YAML"),
+    pytest.param('v: "a: ${X}"', "{b: [", "a: {b: [", id="a value is never read as YAML"),
 ]
 
 
@@ -143,7 +153,7 @@ def test_a_filled_value_keeps_what_its_quotes_say(tmp_path: Path, text: str, giv
 
 @pytest.mark.parametrize("quote", ["", "'", '"'])
 def test_a_field_that_wants_a_number_or_a_boolean_takes_a_variable_quoted_or_not(tmp_path: Path, quote: str) -> None:
-    text = f"{V3}images: {{web: {{image: a/b}}}}\ndev:\n  logs:\n    showLast: {quote}${{N}}{quote}\n    disabled: {quote}${{B}}{quote}\n"
+    text = f"{V3}dev:\n  logs:\n    showLast: {quote}${{N}}{quote}\n    disabled: {quote}${{B}}{quote}\n"
     logs = load_text(tmp_path, text, variables={"N": "7", "B": "t"}).project.dev.logs
     assert (logs.show_last, logs.disabled) == (7, True)
 
@@ -169,8 +179,10 @@ def test_a_secret_is_not_shown_in_problems(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_is_not_allowed_is_a_problem_and_an_earlier_one_is_asked_for_again(tmp_path: Path) -> None:
-    text = V3 + "vars: [{name: X, source: input, validationPattern: '^a+$', validationMessage: only a}]\n" \
+    text = (
+        V3 + "vars: [{name: X, source: input, validationPattern: '^a+$', validationMessage: only a}]\n"
         "images: {a: {image: '${X}'}}\n"
+    )
     found = problems_of(tmp_path, text, ask=lambda question: "b")
     assert [shown(one) for one in found] == ["3:21 the answer for `X` is not allowed: only a"]
     loaded = load_text(tmp_path, text, ask=lambda question: "aa", answers={"X": "old"})
@@ -179,8 +191,10 @@ def test_an_answer_that_is_not_allowed_is_a_problem_and_an_earlier_one_is_asked_
 
 def test_a_value_from_outside_that_is_not_among_the_options_is_a_warning(tmp_path: Path) -> None:
     text = V3 + "vars: [{name: X, options: [a, b]}]\nimages: {a: {image: '${X}'}}\n"
-    assert load_text(tmp_path, text, environment={"X": "c"}).project.warnings == (
-        "devspace.yaml:2:8: the value of `X` from the environment variable X is not allowed here: it is one of `a`, `b`",
+    [warning] = load_text(tmp_path, text, environment={"X": "c"}).project.warnings
+    assert warning == (
+        "devspace.yaml:2:8: the value of `X` from the environment variable X is not allowed here: "
+        "it is one of `a`, `b`"
     )
 
 
@@ -197,9 +211,7 @@ def test_what_was_read_from_the_environment_is_told(tmp_path: Path) -> None:
     assert loaded.environment == {"DEVSPACE_VAR_A": "", "A": "1", "DEVSPACE_VAR_B": "2"}
 
 
-@pytest.mark.parametrize(
-    ("name", "pattern"), [("DEVSPACE_RANDOM", "[a-z0-9]{6}"), ("devspace_timestamp", "[0-9]{10}")]
-)
+@pytest.mark.parametrize(("name", "pattern"), [("DEVSPACE_RANDOM", "[a-z0-9]{6}"), ("devspace_timestamp", "[0-9]{10}")])
 def test_chance_and_time_make_a_load_volatile(tmp_path: Path, name: str, pattern: str) -> None:
     import re
 
@@ -209,7 +221,9 @@ def test_chance_and_time_make_a_load_volatile(tmp_path: Path, name: str, pattern
     assert not load_text(tmp_path, V3).volatile
 
 
-@pytest.mark.parametrize("name", ["DEVSPACE_USERNAME", "DEVSPACE_SPACE", "devspace_space_namespace", "DEVSPACE_SPACE_DOMAIN1"])
+@pytest.mark.parametrize(
+    "name", ["DEVSPACE_USERNAME", "DEVSPACE_SPACE", "devspace_space_namespace", "DEVSPACE_SPACE_DOMAIN1"]
+)
 def test_what_only_the_cloud_knew_is_a_problem_unless_it_is_given(tmp_path: Path, name: str) -> None:
     text = V3 + f"commands: [{{name: a, command: '${{{name}}}'}}]\n"
     [problem] = problems_of(tmp_path, text, ask=no_answer)
