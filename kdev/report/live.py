@@ -38,7 +38,10 @@ class Live:
         self._clock = clock
         self._size = size or partial(_size_of, stream)
         self._board = Board(paint or Paint(True))
-        self._region = Region(Output(stream), self._size)
+        self._region = Region(self._size)
+        self._out = Output(stream)
+        # Taken while `_changed` is held and kept for the write: a slow terminal holds up frames, not whoever tells.
+        self._writing = threading.Lock()
         self._held: list[str] = []
         self._lent = 0
         self._dirty = False
@@ -58,7 +61,9 @@ class Live:
                 if self._lent:
                     del self._held[:-_MOST_HELD]
                 else:
-                    self._draw()
+                    text = self._frame()
+                    with self._writing:
+                        self._out.write(text)
             if self._drawer is None:
                 self._drawer = threading.Thread(target=self._redraw, name="live view", daemon=True)
                 self._drawer.start()
@@ -97,20 +102,29 @@ class Live:
             with self._changed:
                 while not self._closed and (self._lent or not (self._dirty or self._board.busy)):
                     self._changed.wait()
-                if not self._closed:
-                    self._draw()
+                if self._closed:
+                    return
+                text = self._frame()
+                self._writing.acquire()
+            try:
+                self._out.write(text)
+            finally:
+                self._writing.release()
             # The pause bounds the frames: whatever comes meanwhile is drawn together, and nobody waits for it.
             self._closing.wait(1 / _FRAMES)
 
-    def _draw(self) -> None:
+    def _frame(self) -> str:
         _, height = self._size()
-        self._region.draw(self._held, self._board.rows(self._clock.now(), height))
+        text = self._region.draw(self._held, self._board.rows(self._clock.now(), height))
         self._held.clear()
         self._dirty = False
+        return text
 
     def _flush(self) -> None:
-        self._region.draw(self._held, ())
+        text = self._region.draw(self._held, ())
         self._held.clear()
+        with self._writing:
+            self._out.write(text)
 
 
 def _size_of(stream: TextIO) -> tuple[int, int]:

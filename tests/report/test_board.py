@@ -14,7 +14,6 @@ from kdev.core.step import Result
 from kdev.report.board import Board
 from kdev.report.clean import clip, width
 from kdev.report.live import Live
-from kdev.report.output import Output
 from kdev.report.paint import Paint, use_colour
 from kdev.report.region import Region
 from tests.report.stories import FORWARD, HOOK, LOGS, SESSION, WEB, FakeClock, step, why
@@ -130,30 +129,28 @@ class Terminal(io.StringIO):
 
 def test_rows_are_replaced_and_lines_above_them_stay() -> None:
     terminal = Terminal()
-    region = Region(Output(terminal), terminal.size)
-    region.draw(["one"], ["a", "b", "c"])
-    region.draw(["two"], ["d"])
-    region.draw([], ["e", "f"])
+    region = Region(terminal.size)
+    terminal.write(region.draw(["one"], ["a", "b", "c"]))
+    terminal.write(region.draw(["two"], ["d"]))
+    terminal.write(region.draw([], ["e", "f"]))
     assert terminal.rows == ["one", "two", "e", "f"]
-    region.draw(["three"], [])
+    terminal.write(region.draw(["three"], []))
     assert terminal.rows == ["one", "two", "three", ""]
 
 
 def test_nothing_is_written_when_nothing_differs() -> None:
     terminal = Terminal()
-    region = Region(Output(terminal), terminal.size)
-    region.draw([], ["a"])
-    writes = terminal.writes
-    region.draw([], ["a"])
-    assert terminal.writes == writes
+    region = Region(terminal.size)
+    terminal.write(region.draw([], ["a"]))
+    assert region.draw([], ["a"]) == ""
 
 
 def test_a_terminal_that_became_narrower_is_redrawn_without_remains() -> None:
     terminal = Terminal(40)
-    region = Region(Output(terminal), terminal.size)
-    region.draw(["kept"], ["x" * 60, "y" * 30, "z"])
+    region = Region(terminal.size)
+    terminal.write(region.draw(["kept"], ["x" * 60, "y" * 30, "z"]))
     terminal.shrink(16)
-    region.draw([], ["x" * 60, "y"])
+    terminal.write(region.draw([], ["x" * 60, "y"]))
     assert terminal.rows == ["kept", "x" * 14 + "…", "y"]
 
 
@@ -196,6 +193,31 @@ def test_the_live_view_draws_by_itself() -> None:
     live.tell(events.Started(WEB, why("never ran")))
     until(stream.seen)
     live.close()
+
+
+class Stuck(io.StringIO):
+    """A terminal that was stopped (Ctrl-S) until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocked, self.go = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> int:
+        self.blocked.set()
+        assert self.go.wait(5)
+        return super().write(text)
+
+
+def test_a_terminal_that_does_not_take_anything_holds_up_nobody_who_tells() -> None:
+    stream = Stuck()
+    live = Live(stream, FakeClock(), lambda: (80, 24), paint=Paint(False))
+    live.tell(SESSION[0])
+    until(stream.blocked)
+    for event in SESSION[1:]:
+        live.tell(event)
+    stream.go.set()
+    live.close()
+    assert stream.getvalue().endswith("ended with exit code 3\n")
 
 
 def test_closing_writes_what_was_held_back_and_takes_the_rows_away() -> None:
