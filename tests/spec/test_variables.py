@@ -30,7 +30,7 @@ def no_answer(question: Question) -> str:
 ORDER = [
     pytest.param(("all", {}, {}, {}, ""), id="nothing: the default"),
     pytest.param(("all", {}, {}, {"X": "env"}, "env"), id="environment"),
-    pytest.param(("all", {}, {}, {"X": "env", "DEVSPACE_VAR_X": "own"}, "own"), id="DEVSPACE_VAR_ before the plain name"),
+    pytest.param(("all", {}, {}, {"X": "env", "DEVSPACE_VAR_X": "own"}, "own"), id="DEVSPACE_VAR_ before the name"),
     pytest.param(("all", {}, {"X": "old"}, {"X": "env"}, "old"), id="an earlier answer before the environment"),
     pytest.param(("all", {"X": "flag"}, {"X": "old"}, {"X": "env"}, "flag"), id="--var before everything"),
     pytest.param(("env", {}, {"X": "old"}, {"X": "env"}, "env"), id="source env takes no answers"),
