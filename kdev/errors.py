@@ -99,5 +99,5 @@ class LockedError(KdevError):
     exit_code = EXIT_LOCKED
 
 
-class Cancelled(Exception):  # noqa: N818 - not an error: somebody asked us to stop
+class Cancelled(Exception):
     """Raised out of a blocking call after its Cancellation was triggered."""
