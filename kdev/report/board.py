@@ -36,6 +36,7 @@ class Board:
         self._lines: list[str] = []
         self._running: dict[StepId, _Running] = {}
         self._serving: dict[StepId, str] = {}
+        self._doing: dict[StepId, str] = {}  # what a service is busy with, e.g. a sync with a large upload
         self._failed: dict[StepId, str] = {}
         self._tails = words.Tails()
         self._source_width = self._names = 0
@@ -95,6 +96,10 @@ class Board:
             case events.Progress():
                 if step in self._running:
                     self._running[step].progress = event
+                elif step in self._serving and not 0 < event.total <= event.done:
+                    self._doing[step] = event.text
+                else:
+                    self._doing.pop(step, None)
             case events.Skipped():
                 self._skipped += 1
             case events.Serving():
@@ -122,6 +127,7 @@ class Board:
 
     def _over(self, step: StepId) -> tuple[str, list[str]]:
         self._serving.pop(step, None)
+        self._doing.pop(step, None)
         item = self._running.pop(step, None)
         return (item.reasons if item else ""), self._tails.drop(step)
 
@@ -188,7 +194,7 @@ class Board:
             if self._serving:
                 counts.append(f"{len(self._serving)} serving")
             return "  ".join([*failed, *counts, paint("dim", duration(max(0.0, now - self._began)))])
-        served = [f"{paint('green', '●')} {clean(step)} {paint('dim', clean(detail))}"
+        served = [f"{paint('green', '●')} {clean(step)} {paint('dim', clean(self._doing.get(step, detail)))}"
                   for step, detail in self._serving.items()]
         return "  ".join([*failed, *served])
 

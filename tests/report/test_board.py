@@ -66,6 +66,13 @@ def test_when_all_is_ready_the_row_names_what_is_served() -> None:
     assert made.rows(99, 24) == ["● forward:web 127.0.0.1:8080 → web:8080"]
 
 
+def test_a_service_that_is_busy_says_with_what_until_it_is_done() -> None:
+    made = board(events.Serving(FORWARD, "./web ↔ /app"), events.Progress(FORWARD, "sending 3 files", 1, 3))
+    assert made.rows(10, 24) == ["● forward:web sending 3 files"]
+    made.feed(events.Progress(FORWARD, "sending 3 files", 3, 3), 10)
+    assert made.rows(10, 24) == ["● forward:web ./web ↔ /app"]
+
+
 def test_a_failure_stays_in_sight() -> None:
     made = board(SESSION[0], events.Failed(HOOK, "it failed", "", "", 1))
     assert made.rows(10, 24) == ["✗ hook:migrate failed"]
