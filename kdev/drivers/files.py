@@ -10,7 +10,8 @@ import hashlib
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import RLock
 from typing import NamedTuple
@@ -58,8 +59,8 @@ class FileObserver:
     Every observation looks at the disk again, unless the observer is told to `hold`. One thread at a time gets in.
     """
 
-    def __init__(self, root: str, cache: StatCache) -> None:
-        self._tree = Tree(root, cache)
+    def __init__(self, root: str, cache: StatCache, *, now: Callable[[], int] = time.time_ns) -> None:
+        self._tree = Tree(root, cache, now)
         self._cache = cache
         self._lock = RLock()
         self._holding = False
@@ -86,6 +87,23 @@ class FileObserver:
                 if digest in kept:
                     return self._list(kept[digest])
             return {}
+
+    def contents(self, wanted: BuildContext) -> list[tuple[str, int]]:
+        """(path, mode) of every folder, file and link that a builder is to be sent, folders before what is in them.
+
+        Paths are relative to the project. The Dockerfile and the ignore file are there only when the rules let them
+        through. KdevError for a broken ignore file.
+        """
+        with self._lock:
+            if not self._holding:
+                self._tree.forget()
+            walk = self._context(wanted).walks[0]
+            found: list[tuple[str, int]] = []
+            for visit in _emitted(walk.visits):
+                if visit.path != walk.selection.base:
+                    found.append((visit.path, visit.mode))
+                found += [(join(visit.path, name), mode) for name, mode, _ in _files_in(walk.selection, visit)]
+            return found
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -148,9 +166,8 @@ class FileObserver:
                 if visit.record is None:
                     listing[visit.path] = _UNREADABLE
                     continue
-                for name, mode, index in children(visit.record):
-                    if _is_file(mode) and walk.selection.takes(visit.path, name, visit.state):
-                        listing[join(visit.path, name)] = _short(self._row(walk.selection, visit, index, name, mode))
+                for name, mode, index in _files_in(walk.selection, visit):
+                    listing[join(visit.path, name)] = _short(self._row(walk.selection, visit, index, name, mode))
         return listing
 
     def _files(self, wanted: Files) -> _Seen:
@@ -278,6 +295,13 @@ def _emitted(visits: list[_Visit]) -> list[_Visit]:
             emitted.append(visit)
             needed.add(posixpath.dirname(visit.path))
     return emitted[::-1]
+
+
+def _files_in(selection: Selection, visit: _Visit) -> Iterator[tuple[str, int, int]]:
+    """(name, mode, index) of what is selected in one folder, but for folders."""
+    for name, mode, index in children(visit.record) if visit.record else ():
+        if _is_file(mode) and selection.takes(visit.path, name, visit.state):
+            yield name, mode, index
 
 
 def _is_file(mode: int) -> bool:
