@@ -65,6 +65,8 @@ class Workshop:
         self.key = SecretKey(self.folder)
         self.stats = StatCache.load(self.folder)
         self.files = FileObserver(self.root, self.stats)
+        # One moment's picture for all steps. Whoever lets time pass, a session, says when to look anew.
+        self.files.hold()
         self.plans = Cache(PlanCache(self.folder), self.files, self.key)
         self._tables: list[DriverTable] = []
 

@@ -73,7 +73,8 @@ class Crew:
             except Exception as bug:  # noqa: BLE001 - the one boundary of a worker: no thread may end in silence
                 error = bug
             cancel.detach()
-            post(Done(position, run, result, None if cancel.triggered else error, self._clock.now() - began))
+            ended = self._clock.now()
+            post(Done(position, run, result, None if cancel.triggered else error, ended - began, ended))
 
         thread = threading.Thread(target=body, name=str(step.id), daemon=True)
         self.workers[step.id] = Worker(step, run, judged.seen, judged.fingerprint, cancel, thread)

@@ -27,13 +27,14 @@ class Up(NamedTuple):
 
 
 class Done(NamedTuple):
-    """A worker ended: with a result, with an error, or cancelled (neither)."""
+    """A worker ended, `at` that Unix time: with a result, with an error, or cancelled (neither)."""
 
     position: int
     run: int
     result: Result | None
     error: BaseException | None
     seconds: float
+    at: float
 
 
 Post = Callable[[Reported | Up | Done], None]

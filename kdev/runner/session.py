@@ -50,6 +50,7 @@ class Session:
         self._told: set[StepId] = set()
         self._exit: int | None = None
         self._quiet_since = 0.0
+        self._looked = 0.0  # when the world was last looked at anew
         self._announced = False
         self._next_plan: Plan | None = None
         self._adopt(plan)
@@ -252,7 +253,7 @@ class Session:
             return
         step = worker.step
         index = self._index[step.id]
-        self._out.drivers.forget()
+        self._look_anew(message.at)
         if message.error is not None:
             del self._crew.workers[step.id]
             self._fail(step, message.error, message.seconds)
@@ -301,6 +302,13 @@ class Session:
         )
         self._out.journal.record(trace, self._judge.listings(entries))
         return True
+
+    def _look_anew(self, since: float) -> None:
+        """Observe the world again instead of what was seen at `since` or before: something happened at that time."""
+        if since >= self._looked:
+            self._looked = self._out.clock.now()
+            self._out.observer.invalidate(None)
+            self._out.drivers.forget()
 
     def _previous(self, step: Step) -> Result | None:
         latest = self._out.journal.latest(step.id)

@@ -76,6 +76,7 @@ def run(folder: str) -> int:
     # Files only: nothing is asked of an engine.
     unused = Answers(*[lambda *_: ""] * len(Answers._fields))  # type: ignore[list-item]
     files = FileObserver(folder, stats)
+    files.hold()
     observer = Observing(files, unused, "bench")
     outside = Outside(observer, journal, Counting(), nothing, told, None, Clock())  # type: ignore[arg-type]
     mode = Mode(stay=False, pools={})
