@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kdev.cli.options import Options
 from kdev.cli.picking import pick_one
-from kdev.cli.reporting import terminal_screen
+from kdev.cli.reporting import plain_screen
 from kdev.cli.workshop import Workshop
 from kdev.drivers.terminal import SHELL, converse
 from kdev.runner.cancel import Cancellation
@@ -15,14 +15,13 @@ def main(options: Options) -> int:
     workshop = Workshop(options._replace(pipeline="deploy"), read_only=True)
     try:
         plan = workshop.compiled().plan
-        screen = terminal_screen()
+        screen = plain_screen()
         target = workshop.table(plan.project, screen).target
         pod, container = pick_one(workshop, plan, target)
         cancel = Cancellation()
         process = target.exec(
             pod, container, options.arguments or SHELL, tty=screen.is_tty, workdir=options.workdir, cancel=cancel
         )
-        with screen.watch_resizes():
-            return converse(process, screen, cancel, tty=screen.is_tty)
+        return converse(process, screen, cancel, tty=screen.is_tty)
     finally:
         workshop.close()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from difflib import get_close_matches
 from pathlib import Path
 
 from kdev.cli.asking import asker
 from kdev.cli.options import PIPELINES, Options
 from kdev.cli.workshop import Workshop
+from kdev.drivers.process import run_on_terminal
 from kdev.errors import EXIT_OK, UsageError
+from kdev.runner.cancel import Cancellation
 from kdev.spec.load import load
 from kdev.spec.settings import Settings
 
@@ -42,5 +43,4 @@ def main(options: Options) -> int:
     if options.dry_run:
         print(f"would run: {script}")
         return EXIT_OK
-    code = subprocess.run(["sh", "-c", script], cwd=workshop.root, check=False).returncode
-    return 128 - code if code < 0 else code
+    return run_on_terminal(("sh", "-c", script), Cancellation(), cwd=workshop.root, env=dict(os.environ))

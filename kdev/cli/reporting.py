@@ -5,16 +5,12 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from kdev.cli.options import Options
 from kdev.cli.trouble import paint_for
 from kdev.core.ports import Clock, Reporter, Screen
 from kdev.report.plain import Plain
 from kdev.report.redact import Redacting, Redactor
-
-if TYPE_CHECKING:
-    from kdev.report.screen import TerminalScreen
 
 
 class LazyScreen:
@@ -44,12 +40,7 @@ def reporter_for(options: Options, secrets: tuple[str, ...], clock: Clock) -> tu
     return (Redacting(inner, Redactor(secrets)) if secrets else inner), screen
 
 
-def terminal_screen() -> TerminalScreen:
-    """The terminal, with nothing drawn on it."""
-    screen: TerminalScreen = import_module("kdev.report.screen").TerminalScreen()
-    return screen
-
-
 def plain_screen() -> Screen:
-    """The same, for who only needs the port."""
-    return terminal_screen()
+    """The terminal, with nothing drawn on it."""
+    screen: Screen = import_module("kdev.report.screen").TerminalScreen()
+    return screen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kdev.compiler.deployments import Deployed
-from kdev.compiler.images import BuiltImage
+from kdev.compiler.images import BuiltImage, interactive_image
 from kdev.compiler.request import Scope, setting
 from kdev.core.actions import Action, Forward, Logs, Open, Sync, Terminal
 from kdev.core.inputs import Input, Pods, PodSelector, TargetIdentity
@@ -141,9 +141,9 @@ def _terminal(
     builder = _Builder(scope, built, deployed)
     selector = terminal.selector if terminal else model.Selector()
     if not selector.image and not selector.labels:
-        overridden = [o.image for o in scope.workspace.project.dev.overrides]
-        shown = overridden or [name for name in built if any(name in d.images for d in deployed)]
-        selector = model.Selector(image=shown[0] if shown else "", container=selector.container)
+        overridden = [override.image for override in scope.workspace.project.dev.overrides]
+        chosen = overridden[0] if overridden else interactive_image(scope)
+        selector = model.Selector(image=chosen if chosen in built else "", container=selector.container)
     action = Terminal(builder.selector(selector), terminal.command if terminal else ())
     at = scope.at(terminal.at) if terminal else f"{scope.path('devspace.yaml')}:1:1"
     return builder.service("terminal", builder.name(selector, "shell"), action, at, selector, after=after)

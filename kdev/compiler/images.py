@@ -61,7 +61,8 @@ def _as_wanted(image: model.Image, scope: Scope) -> model.Image:
     """The image as this pipeline builds it: with the overrides of `dev` where they apply."""
     if scope.wish.pipeline != "dev" or scope.workspace.name:
         return image
-    for override in scope.workspace.project.dev.overrides:
+    dev = scope.workspace.project.dev
+    for override in dev.overrides:
         if override.image == image.name and (override.always or scope.wish.interactive):
             return replace(
                 image,
@@ -70,7 +71,22 @@ def _as_wanted(image: model.Image, scope: Scope) -> model.Image:
                 dockerfile=override.dockerfile or image.dockerfile,
                 context=override.context or image.context,
             )
+    if scope.wish.interactive and not dev.overrides and image.name == interactive_image(scope):
+        return replace(image, entrypoint=HOLD, cmd=())
     return image
+
+
+HOLD = ("sh", "-c", "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done")
+"""What a container does under `-i` when the configuration does not say: nothing, and it ends at once when told to. (A
+plain `sleep` as process 1 ignores SIGTERM, so every restart would wait out the grace period.)"""
+
+
+def interactive_image(scope: Scope) -> str:
+    """The image whose container the terminal opens, "" when the project has none."""
+    project = scope.workspace.project
+    if project.dev.terminal and project.dev.terminal.selector.image:
+        return project.dev.terminal.selector.image
+    return next((image.name for image in project.images if not image.disabled), "")
 
 
 def _custom(image: model.Image, build: model.CustomBuild, scope: Scope) -> Step:

@@ -243,3 +243,11 @@ def test_a_plan_survives_the_way_to_disk_and_back(tmp_path: Path) -> None:
 )
 def test_paths_are_joined_to_one_normal_form(prefix: str, written: str, joined: str) -> None:
     assert join(prefix, written) == joined
+
+
+def test_interactive_without_overrides_holds_the_image_of_the_terminal(tmp_path: Path) -> None:
+    graph = compiled(tmp_path, DEV, interactive=True)
+    assert "override:web" in graph.steps
+    assert "override:api" not in graph.steps
+    [terminal] = [step for step in graph.steps.values() if isinstance(step.action, Terminal)]
+    assert terminal.action.selector.image_step == "build:web"  # type: ignore[union-attr]
