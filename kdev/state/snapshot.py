@@ -30,14 +30,28 @@ def open_snapshot(path: str) -> Connection:
         image = overlay(main, log)
         if _stamp(path + "-wal") == before:
             break
-    connection = connect(":memory:", isolation_level=None)
     if not image:
+        return connect(":memory:", isolation_level=None)
+    connection = connect(":memory:", isolation_level=None)
+    if hasattr(connection, "deserialize"):
+        connection.deserialize(image)
         return connection
-    if not hasattr(connection, "deserialize"):  # SQLite before 3.36, unless built with it
-        connection.close()
-        return connect(f"file:{_quoted(path)}?immutable=1", uri=True, isolation_level=None)
-    connection.deserialize(image)
-    return connection
+    connection.close()
+    return copy_immutable(path)
+
+
+def copy_immutable(path: str) -> Connection:
+    """For a SQLite without deserialize (before 3.36, unless built with it): what the last checkpoint left."""
+    source = connect(f"file:{_quoted(path)}?immutable=1", uri=True)
+    copy = connect(":memory:", isolation_level=None)
+    try:
+        source.backup(copy)
+    except BaseException:
+        copy.close()
+        raise
+    finally:
+        source.close()
+    return copy
 
 
 def overlay(main: bytes, log: bytes) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdev.state.snapshot import open_snapshot, overlay
+from kdev.state.snapshot import copy_immutable, open_snapshot, overlay
 
 
 def writer(path: Path) -> sqlite3.Connection:
@@ -120,6 +120,24 @@ def test_reading_leaves_every_byte_alone(tmp_path: Path) -> None:
     assert rows(tmp_path / "left.db") == [(1, "a")]
 
     assert {entry.name: (entry.read_bytes(), entry.stat().st_mtime_ns) for entry in folder.iterdir()} == before
+
+
+def test_an_old_sqlite_reads_what_was_checkpointed_and_leaves_every_byte_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x?#%.db"
+    connection = writer(path)
+    connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT)")
+    connection.execute("INSERT INTO t VALUES (1, 'a')")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute("INSERT INTO t VALUES (2, 'b')")
+    before = {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()}
+
+    copy = copy_immutable(str(path))
+    copy.execute("INSERT INTO t VALUES (3, 'c')")
+    assert [number for (number,) in copy.execute("SELECT id FROM t ORDER BY id")] == [1, 3]
+    copy.close()
+
+    assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == before
+    connection.close()
 
 
 @given(log=st.binary(max_size=300), main=st.binary(max_size=300))
