@@ -65,6 +65,8 @@ class Glob(NamedTuple):
 @lru_cache(maxsize=512)
 def compile_globs(pattern: str) -> tuple[Glob, ...]:
     """The pattern's alternatives, as globs. Paths are relative to the project; `.` is the project itself."""
+    if not _MAGIC.search(pattern):
+        return (Glob(posixpath.normpath(pattern) if pattern else ".", (), True),)
     return tuple(_compile(alternative) for alternative in sorted(set(_alternatives(pattern))))
 
 

@@ -14,7 +14,6 @@ from kdev.runner.cancel import Cancellation
 from kdev.runner.job import Done, Job, Post, Reported, Up
 from kdev.runner.judge import Judged
 
-
 Remake = Callable[[StepId, Cancellation], str]
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -68,6 +69,7 @@ class Clock:
 
 def run(folder: str) -> int:
     """How many steps were executed. Raises AssertionError when one failed."""
+    gc.set_threshold(100_000, 50, 50)  # as kdev.cli.main does
     with open(os.path.join(folder, "plan.json"), "rb") as file:
         plan = decode(json.load(file))
     state = StateFolder(folder)
