@@ -83,7 +83,8 @@ class Cache:
         try:
             kept = json.loads(data)
             shape = Shape(tuple(kept["patterns"]), kept["digest"], kept["environment"])
-            return Compiled(decode(kept["plan"]), shape, tuple(kept["warnings"])) if self.fresh(shape) else None
+            # Warnings were given when the plan was made; they come again when the configuration changes.
+            return Compiled(decode(kept["plan"]), shape) if self.fresh(shape) else None
         except (ValueError, KeyError, TypeError, IndexError):
             return None  # another layout; the plan is made anew
 
@@ -92,7 +93,6 @@ class Cache:
             "patterns": list(made.shape.patterns),
             "digest": made.shape.digest,
             "environment": dict(made.shape.environment),
-            "warnings": list(made.warnings),
             "plan": encode(made.plan),
         }
         self._plans.save(name, _KEY, json.dumps(document, separators=(",", ":")).encode("utf-8", "surrogateescape"))

@@ -14,6 +14,7 @@ from kdev.core.actions import Action
 from kdev.core.inputs import BuildContext, Entry, Files, Pods
 from kdev.core.ports import Driver, Screen, Target
 from kdev.core.step import Reason, Result, Step, StepId
+from kdev.drivers.docker.builder import builder_identity
 from kdev.drivers.docker.endpoint import DockerSettings
 from kdev.drivers.docker.probe import Probe
 from kdev.drivers.files import FileObserver
@@ -75,8 +76,8 @@ class DriverTable:
         arguments: dict[str, Callable[[], tuple[Any, ...]]] = {
             "EnsureNamespace": lambda: (self.target,),
             "Override": lambda: (at.root,),
-            "Build": lambda: (at.root, self.clients, self._probe),
-            "CustomBuild": lambda: (at.root, self.clients, self._probe),
+            "Build": lambda: (at.root, self.clients, self._probe, self._files),
+            "CustomBuild": lambda: (at.root, self._probe, dict(at.environment)),
             "Push": lambda: (self.clients,),
             "Render": lambda: (at.root, self._files),
             "Deploy": lambda: (self.target,),
@@ -135,9 +136,9 @@ class DriverTable:
         return self._probe.image_id(reference)
 
     def tool(self, name: str) -> str:
-        """Which builder, and its version."""
-        del name
-        return self._probe.engine_version()
+        """Which builder, and its version: the only tool that steps ask for."""
+        assert name == "builder", name
+        return builder_identity(self._at.docker, self._probe)
 
     def target_identity(self) -> str:
         """Which engine this is."""

@@ -120,7 +120,7 @@ class Session:
         if not self._announced:
             self._announced = True
             self._out.chronicle.flush()
-            if not self._failed:
+            if not self._failed and any(step.role is Role.SERVICE for step in self._plan.steps):
                 seconds = self._out.clock.now() - self._quiet_since
                 self.tell(events.Ready(seconds, self._ran, self._skipped))
         if self._mode.stay or (self._timers and self._failed):

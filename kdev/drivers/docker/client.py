@@ -64,6 +64,14 @@ class Clients:
                     return probe
             return self._make(endpoint, self._version)
 
+    def get_json(self, path: str) -> Any:
+        """The JSON at an Engine API path, for who has no way of their own to the engine. Raises as `translate` does."""
+        api = self.api()
+        with translated(self.endpoint.host):
+            response = api.get(f"{api.base_url}/v{api.api_version}{path}", timeout=TIMEOUT)
+            raise_for_status(response)
+            return response.json()
+
     def _make(self, endpoint: Endpoint, version: str) -> docker.APIClient:
         # The SDK wants TLS material as an object, and an `https` address only through `tls`.
         tls: docker.tls.TLSConfig | bool = False
