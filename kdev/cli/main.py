@@ -16,7 +16,7 @@ from kdev.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, KdevError
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Expected errors become text and their own exit code; anything else is a bug, logged."""
     options = Options()
-    # A large plan is a million objects, none of them garbage: at the usual pace collecting takes a third of a no-op run.
+    # A large plan is a million objects, none of them garbage: collecting them takes a third of a no-op run.
     gc.set_threshold(100_000, 50, 50)
     try:
         parsed = parse(sys.argv[1:] if argv is None else argv)

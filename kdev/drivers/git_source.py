@@ -32,7 +32,8 @@ def fetch(dependency: Dependency, at: Mark, *, environment: Mapping[str, str], h
         # `--` ends the options: a source that begins with a dash must not become one.
         _git(("clone", "--quiet", *branch, "--", dependency.git, clone), dependency, at, environment)
         if dependency.revision:
-            _git(("-C", clone, "checkout", "--quiet", "--detach", dependency.revision, "--"), dependency, at, environment)
+            words = ("-C", clone, "checkout", "--quiet", "--detach", dependency.revision, "--")
+            _git(words, dependency, at, environment)
         try:
             os.rename(clone, folder)
         except OSError:

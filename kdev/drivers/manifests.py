@@ -95,7 +95,8 @@ def _place(content: dict[str, Any], document: manifests.Document, namespace: str
     """Fill in the namespace and where the object was written; what is wrong with its name."""
     metadata = content.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
-        return [Problem(document.at, f"this {content['kind']} has no metadata.name", "kdev needs a fixed name to find it again")]
+        hint = "kdev needs a fixed name to find it again"
+        return [Problem(document.at, f"this {content['kind']} has no metadata.name", hint)]
     if not isinstance(content.get("apiVersion"), str):
         return [Problem(document.at, f"{content['kind']}/{metadata['name']} has no apiVersion")]
     if content["kind"] not in CLUSTER_WIDE and not metadata.get("namespace"):

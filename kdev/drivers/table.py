@@ -1,6 +1,6 @@
 """The one table of drivers: which module means which action, loaded on first use. No plugin magic.
 
-Adding a driver is one file, one line in `_DRIVERS`, one test file. Lean: a run with nothing to do loads nothing from it.
+Adding a driver is one file, one line in `_DRIVERS`, one test file. Lean: a run with nothing to do loads none of them.
 """
 
 from __future__ import annotations

@@ -39,9 +39,9 @@ class BuildDriver:
         job.progress(f"building with {builder}")
         dockerfile = self._dockerfile(action, job)
         if builder.is_buildkit:
-            image_id = build_with_buildx(self._root, builder, self._clients, action, dockerfile, job)
+            image_id = build_with_buildx(self._root, builder, self._clients, action, dockerfile=dockerfile, job=job)
         else:
-            image_id = build_with_engine(self._root, self._files, self._clients, action, dockerfile, job)
+            image_id = build_with_engine(self._root, self._files, self._clients, action, dockerfile=dockerfile, job=job)
         return tagged(self._clients, action.repository, image_id, action.tags)
 
     def verify(self, action: actions.Build, result: Result) -> tuple[Reason, ...]:

@@ -1,4 +1,4 @@
-"""Which builder there is: BuildKit through the docker CLI's buildx plugin, or the engine's own. Lean: asked every run."""
+"""Which builder there is: BuildKit through the docker CLI's buildx plugin, or the engine's. Lean: asked every run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A build through `docker buildx build`: BuildKit with its secrets, caches and mounts.
 
-The Dockerfile and the ignore rules are handed over in a folder of ours, so that nothing is written into the user's tree,
-a changed Dockerfile needs no other way, and kdev's own folders are never sent.
+The Dockerfile and the ignore rules are handed over in a folder of ours: nothing is written into the user's tree, a
+changed Dockerfile needs no other way, and kdev's own folders are never sent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from kdev.core.inputs import BuildContext
 from kdev.core.ports import Job
 from kdev.drivers.docker.builder import Builder
 from kdev.drivers.docker.client import Clients
-from kdev.drivers.docker.engine_build import arguments
 from kdev.drivers.docker.errors import translated
 from kdev.drivers.files import ignore_candidates
 from kdev.drivers.process import run
@@ -30,7 +29,7 @@ _OWN_FOLDERS = b"\n.kdev\n.devspace\n"
 
 
 def build_with_buildx(
-    root: str, builder: Builder, clients: Clients, action: Build, dockerfile: bytes, job: Job
+    root: str, builder: Builder, clients: Clients, action: Build, *, dockerfile: bytes, job: Job
 ) -> str:
     """The image id on the engine. StepFailed with the last lines of the build."""
     environment = dict(clients.settings.environment)
@@ -48,7 +47,7 @@ def build_with_buildx(
         raise StepFailed(f"the build of {action.image} failed{progress.failure()}", detail="\n".join(progress.tail))
     api = clients.api()
     with translated(clients.endpoint.host):
-        image_id = str(api.inspect_image(name)["Id"])
+        image_id = str(api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
         # The image stays: the caller gives it its real name before this one goes.
         api.tag(image_id, action.repository, f"kdev-{image_id.removeprefix('sha256:')[:12]}", force=True)
         api.remove_image(name, noprune=True)
@@ -57,12 +56,11 @@ def build_with_buildx(
 
 def _flags(clients: Clients, action: Build) -> list[str]:
     flags: list[str] = []
-    for option, value in (("--target", action.target), ("--network", action.network), ("--platform", action.platform)):
-        flags += [option, value] if value else []
-    given = arguments(clients, action)
-    for name, value in action.build_args:
-        # A value is handed over in the environment where the user keeps it there: process lists are public.
-        flags += ["--build-arg", name if value is None else f"{name}={given[name]}"]
+    for option, text in (("--target", action.target), ("--network", action.network), ("--platform", action.platform)):
+        flags += [option, text] if text else []
+    for name, given in action.build_args:
+        # Without a value it is handed over in the environment, where the user keeps it: process lists are public.
+        flags += ["--build-arg", name if given is None else f"{name}={given}"]
     for option, values in (
         ("--secret", action.secrets), ("--ssh", action.ssh), ("--cache-from", action.cache_from),
         ("--cache-to", action.cache_to),

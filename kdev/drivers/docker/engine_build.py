@@ -19,7 +19,7 @@ _TAIL = 20
 
 
 def build_with_engine(
-    root: str, files: FileObserver, clients: Clients, action: Build, dockerfile: bytes, job: Job
+    root: str, files: FileObserver, clients: Clients, action: Build, *, dockerfile: bytes, job: Job
 ) -> str:
     """The image id. StepFailed with the last lines of the build."""
     api = clients.fresh()
@@ -36,7 +36,7 @@ def build_with_engine(
         api.close()
 
 
-def arguments(clients: Clients, action: Build) -> dict[str, str]:
+def _arguments(clients: Clients, action: Build) -> dict[str, str]:
     """The build arguments; one without a value takes it from the environment, and is left out when that has none."""
     environment = dict(clients.settings.environment)
     return {
@@ -49,7 +49,7 @@ def arguments(clients: Clients, action: Build) -> dict[str, str]:
 def _parameters(clients: Clients, action: Build, dockerfile: str) -> dict[str, Any]:
     return {
         "dockerfile": dockerfile,
-        "buildargs": json.dumps(arguments(clients, action)),
+        "buildargs": json.dumps(_arguments(clients, action)),
         "target": action.target or None,
         "networkmode": action.network or None,
         "platform": action.platform or None,

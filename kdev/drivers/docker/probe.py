@@ -1,7 +1,7 @@
 """Looks at the engine without the SDK: one GET over its socket, remembered until told to forget. Changes nothing.
 
-On the way of every run, so it speaks just enough HTTP/1.1 over a Unix or TCP socket. An engine that is reached through
-TLS or ssh is asked through the SDK, which is loaded then.
+On the way of every run, so it speaks just enough HTTP/1.1 over a Unix or TCP socket. An engine behind TLS or ssh is
+asked through the SDK, which is loaded then.
 """
 
 from __future__ import annotations
