@@ -78,11 +78,12 @@ class Judge:
     def named(self, reasons: tuple[Reason, ...], latest: Trace, entries: tuple[Entry, ...]) -> tuple[Reason, ...]:
         """The same reasons, with the changed paths in place of the tree that they changed in."""
         old = {entry.name: entry for entry in latest.entries}
-        new = {entry.name: entry for entry in entries}
+        # A reason's subject is an entry's name without its kind (core.plan).
+        new = {entry.name.partition(":")[2]: entry for entry in entries if entry.listed}
         result: list[Reason] = []
         for reason in reasons:
             entry = new.get(reason.subject)
-            if reason.kind is not ReasonKind.INPUT_CHANGED or entry is None or not entry.listed:
+            if reason.kind is not ReasonKind.INPUT_CHANGED or entry is None:
                 result.append(reason)
                 continue
             before = old.get(entry.name)
