@@ -61,7 +61,9 @@ class Texts:
         return sorted(path for path in self.files if path == pattern or fnmatch(path, pattern))
 
 
-def compiled(tmp_path: Path, config: str, pipeline: str = "dev", *, files: Mapping[str, str] = FILES, **wish: object) -> Graph:
+def compiled(
+    tmp_path: Path, config: str, pipeline: str = "dev", *, files: Mapping[str, str] = FILES, **wish: object
+) -> Graph:
     root = tmp_path / "shop"
     root.mkdir(exist_ok=True)
     (root / "devspace.yaml").write_text(config)
@@ -102,7 +104,7 @@ def nx_ancestors(graph: Graph, step: str) -> set[str]:
     ("pipeline", "kinds"),
     [
         pytest.param("build", {"build"}, id="build builds"),
-        pytest.param("deploy", {"build", "namespace", "render", "deploy", "ready"}, id="deploy waits until it is ready"),
+        pytest.param("deploy", {"build", "namespace", "render", "deploy", "ready"}, id="deploy waits until ready"),
     ],
 )
 def test_a_pipeline_holds_what_leads_to_its_goals(tmp_path: Path, pipeline: str, kinds: set[str]) -> None:
@@ -224,9 +226,8 @@ def test_a_helm_chart_is_refused_with_its_place_on_a_target_that_runs_manifests(
 
 
 def test_a_plan_survives_the_way_to_disk_and_back(tmp_path: Path) -> None:
-    plan = compiled(tmp_path, INTERACTIVE + "hooks:\n- {command: a, when: {before: {images: all}}}\n", interactive=True).lower(
-        project="shop", pipeline="dev"
-    )
+    config = INTERACTIVE + "hooks:\n- {command: a, when: {before: {images: all}}}\n"
+    plan = compiled(tmp_path, config, interactive=True).lower(project="shop", pipeline="dev")
     assert decode(encode(plan)) == plan
 
 

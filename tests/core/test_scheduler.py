@@ -41,8 +41,8 @@ class Walk:
                 self.live.add(command.step)
             if not isinstance(command, Block):
                 self.open.append(command)
-        running = [i for i in self.live if self.plan.steps[i].pool == "build" and self.plan.steps[i].role is not Role.SERVICE]
-        assert len(running) <= 1, "the pool has one place"
+        running = [step for step in (self.plan.steps[i] for i in self.live) if step.role is not Role.SERVICE]
+        assert sum(step.pool == "build" for step in running) <= 1, "the pool has one place"
 
     def answer(self) -> None:
         index = self.data.draw(st.integers(0, len(self.open) - 1))
@@ -87,9 +87,8 @@ def plans(draw: st.DrawFn) -> Plan:
         earlier = [f"s{i}" for i in range(number)]
         needs = draw(st.lists(st.sampled_from(earlier), max_size=2, unique=True)) if earlier else []
         after = draw(st.lists(st.sampled_from(earlier), max_size=1)) if earlier else []
-        steps.append(
-            step(f"s{number}", needs, role=draw(st.sampled_from(list(Role))), after=after, pool=draw(st.sampled_from(["", "build"])))
-        )
+        role, pool = draw(st.sampled_from(list(Role))), draw(st.sampled_from(["", "build"]))
+        steps.append(step(f"s{number}", needs, role=role, after=after, pool=pool))
     return Graph(steps).lower(project="p", pipeline="x")
 
 

@@ -141,7 +141,9 @@ class World:
         return Result("")
 
 
-def step(name: str, needs: Iterable[str] = (), *, role: Role = Role.VALUE, pool: str = "", after: Iterable[str] = ()) -> Step:
+def step(
+    name: str, needs: Iterable[str] = (), *, role: Role = Role.VALUE, pool: str = "", after: Iterable[str] = ()
+) -> Step:
     """A step that reads the file of its own name."""
     marks = {Role.VALUE: (), Role.EFFECT: ("effect",), Role.SERVICE: ("service",)}
     return Step(

@@ -81,11 +81,8 @@ def graphs(draw: st.DrawFn) -> Plan:
 
 
 Edit = tuple[str, int, int]
-edits = st.lists(
-    st.lists(st.tuples(st.sampled_from(["file", "gone", "fail", "heal"]), st.integers(0, 7), st.integers(0, 2)), max_size=3),
-    min_size=1,
-    max_size=5,
-)
+one_edit = st.tuples(st.sampled_from(["file", "gone", "fail", "heal"]), st.integers(0, 7), st.integers(0, 2))
+edits = st.lists(st.lists(one_edit, max_size=3), min_size=1, max_size=5)
 
 
 def apply(world: World, changes: Sequence[Edit], count: int) -> None:
@@ -160,11 +157,11 @@ def test_every_run_has_reasons_and_each_reason_is_true(plan: Plan, rounds: list[
                     assert latest is None
                 elif reason.kind is ReasonKind.INPUT_CHANGED:
                     assert latest is not None
-                    old = dict((e.name, e.digest) for e in latest.entries)
+                    old = {e.name: e.digest for e in latest.entries}
                     assert old[f"files:{reason.subject}"] != digest_of(world.files.get(reason.subject, ""))
                 elif reason.kind is ReasonKind.UPSTREAM_CHANGED:
                     assert latest is not None
-                    old = dict((e.name, e.digest) for e in latest.entries)
+                    old = {e.name: e.digest for e in latest.entries}
                     upstream = now[reason.subject]
                     assert upstream is not None
                     assert old[f"step:{reason.subject}"] != upstream.result.digest
@@ -173,7 +170,8 @@ def test_every_run_has_reasons_and_each_reason_is_true(plan: Plan, rounds: list[
 
 
 def test_independent_branches_finish_when_one_fails() -> None:
-    plan = Graph([step("bad"), step("good"), step("behind", ["bad"]), step("also", ["good"])]).lower(project="p", pipeline="x")
+    steps = [step("bad"), step("good"), step("behind", ["bad"]), step("also", ["good"])]
+    plan = Graph(steps).lower(project="p", pipeline="x")
     world, journal = World(), MemoryJournal()
     world.failing.add("bad")
     code, told = run(world, journal, plan)

@@ -19,18 +19,20 @@ from kdev.runner.outside import FilesChanged, Mode, Outside
 from kdev.runner.session import Session
 from tests.fakes.world import SCREEN, MemoryJournal, StillClock, Telling, World, step
 
+Reload = Callable[[frozenset[str] | None], Plan | None]
+
 
 class Live:
     """A session on a thread of its own, and what it told."""
 
-    def __init__(self, world: World, steps: list[Step], reload: Callable[[frozenset[str] | None], Plan | None] | None = None) -> None:
+    def __init__(self, world: World, steps: list[Step], reload: Reload = lambda paths: None) -> None:
         self.world = world
         self.journal = MemoryJournal()
         self.told = Telling()
         outside = Outside(world, self.journal, Telling(), world, self.told, SCREEN, StillClock())
         plan = lowered(steps)
         mode = Mode(
-            stay=True, pools={}, touches=lambda one, paths: str(one.id) in paths, reload=reload or (lambda paths: None)
+            stay=True, pools={}, touches=lambda one, paths: str(one.id) in paths, reload=reload
         )
         self.session = Session(plan, Judge(world, self.journal, world, Wishes({})), outside, mode, "r")
         self.thread = threading.Thread(target=self.session.run, daemon=True)
@@ -64,7 +66,7 @@ def live(world: World, steps: list[Step], **more: object) -> Iterator[Live]:
     try:
         yield one
     finally:
-        one.session._exit = one.session._exit or 0  # noqa: SLF001 - stands for Ctrl-C, which only a main thread gets
+        one.session._exit = one.session._exit or 0  # stands for Ctrl-C, which only a main thread gets
         one.session.inbox.put(FilesChanged(frozenset()))
         one.thread.join(5)
         assert not one.thread.is_alive()
@@ -123,7 +125,7 @@ def test_an_edit_during_a_deploy_lets_it_end_and_deploys_again() -> None:
     with live(world, SHOP) as dev:
         assert world.running["deploy-a"].wait(10)
         dev.save(**{"deploy-a": "2"})
-        dev.until(lambda: dev.session.inbox.empty())
+        dev.until(dev.session.inbox.empty)
         assert not world.gates["deploy-a"].is_set(), "a deploy is never cut short"
         world.gates.pop("deploy-a").set()
         dev.ready(1)
