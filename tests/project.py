@@ -183,7 +183,6 @@ class Project:
     root: Path
     home: Path
     namespace: str
-    images: set[str] = field(default_factory=set)
     sessions: list[Running] = field(default_factory=list)
 
     @classmethod
@@ -195,9 +194,27 @@ class Project:
         if example:
             shutil.copytree(EXAMPLES / example, project.root, ignore=shutil.ignore_patterns(".kdev", "__pycache__"))
             project.write({"devspace.yaml": with_free_ports(project.read("devspace.yaml"))})
+            project.rename_images()
         else:
             project.root.mkdir()
         return project
+
+    @property
+    def repository(self) -> str:
+        """What the repositories of this project's images begin with; nobody else's do."""
+        return self.root.name
+
+    def rename_images(self) -> None:
+        """Give the images of an example repositories of our own, in every file that names them."""
+        first = re.search(r"^ +image: ([^/\s]+)/", self.read("devspace.yaml"), re.MULTILINE)
+        assert first
+        for path in self.root.rglob("*.yaml"):
+            text = path.read_text()
+            path.write_text(text.replace(f"image: {first[1]}/", f"image: {self.repository}/"))
+
+    def image_references(self) -> list[str]:
+        """The images of this project that the engine holds, newest first."""
+        return docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{self.repository}/*").split()
 
     def write(self, files: Mapping[str, str | bytes | None]) -> Self:
         """Write files by their path in the project; None deletes one."""
@@ -251,10 +268,7 @@ class Project:
             text=True,
             timeout=timeout,
         )
-        completed = Completed(argv, done.returncode, done.stdout, done.stderr)
-        if json_output:
-            self.remember(completed.events)
-        return completed
+        return Completed(argv, done.returncode, done.stdout, done.stderr)
 
     def start(self, *argv: str, env: Mapping[str, str] | None = None) -> Running:
         """Start `kdev ARGV` and leave it running; `clean_up` stops it."""
@@ -271,26 +285,15 @@ class Project:
         self.sessions.append(running)
         return running
 
-    def remember(self, events: Iterable[Event]) -> None:
-        """Note the images that builds made, so that they can be removed."""
-        for event in events:
-            if event["event"] == "finished" and kind(event["step"]) == "build":
-                values = event["result"]["values"]
-                self.images |= {values[name] for name in ("reference", "image_id") if values.get(name)}
-
     def clean_up(self) -> None:
         """Stop what runs, purge, and remove the images that were built here. Safe to call twice."""
         for session in self.sessions:
             if session.process.poll() is None:
                 session.stop(signal.SIGKILL)
-            self.remember(session.events)
         self.sessions.clear()
         if (self.root / "devspace.yaml").is_file() and (self.root / ".kdev").is_dir():
             self.run("purge", json_output=False)
-        force_away(self.root.name, self.namespace)
-        for image in sorted(self.images):
-            docker("image", "rm", "--force", "--no-prune=false", image)
-        self.images.clear()
+        force_away(self.root.name)
 
 
 def with_free_ports(text: str) -> str:
@@ -336,7 +339,7 @@ def labelled(prefix: str = "") -> dict[str, set[str]]:
     return found
 
 
-def force_away(project: str, namespace: str) -> None:
+def force_away(project: str) -> None:
     """Remove whatever a failed test left on the engine for `project`, after kdev's own purge had its chance."""
     left = labelled(project)
     for identity in left["container"]:
@@ -345,3 +348,5 @@ def force_away(project: str, namespace: str) -> None:
         docker("network", "rm", identity)
     for identity in left["volume"]:
         docker("volume", "rm", "--force", identity)
+    for image in docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{project}/*").split():
+        docker("image", "rm", "--force", image)

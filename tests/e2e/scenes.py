@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.project import TOKEN, Project
+from tests.project import Project
 
 CONFIG = """\
 version: v1beta3
@@ -20,9 +20,9 @@ def one_image(project: Project, **files: str) -> Project:
     """A project whose `run build` makes one image, `app`, from src/."""
     return project.write(
         {
-            "devspace.yaml": CONFIG.format(repository=f"{TOKEN}/app"),
+            "devspace.yaml": CONFIG.format(repository=f"{project.repository}/app"),
             "Dockerfile": DOCKERFILE,
-            ".dockerignore": ".git\n*.log\n",
+            ".dockerignore": ".git\n**/*.log\n",
             "src/main.txt": "one\n",
             "src/deep/below.txt": "below\n",
             **files,

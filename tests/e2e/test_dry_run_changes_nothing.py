@@ -23,7 +23,7 @@ def engine(project: Project) -> dict[str, str]:
         "containers": docker("inspect", *containers) if containers else "",
         "networks": docker("network", "ls", "--no-trunc", "--filter", own),
         "volumes": docker("volume", "ls", "--filter", own),
-        "images": docker("images", "--no-trunc", "--all", "quickstart/web"),
+        "images": docker("images", "--no-trunc", f"{project.repository}/*"),
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.scenes import CONFIG, DOCKERFILE, one_image
-from tests.project import TOKEN, Project, docker
+from tests.project import Project, docker
 
 pytestmark = pytest.mark.docker
 MakeProject = Callable[..., Project]
@@ -49,17 +49,23 @@ def ignore_less(root: Path) -> None:
 
 
 def ignore_more(root: Path) -> None:
-    (root / ".dockerignore").write_text(".git\n*.log\nsrc/deep\n")
+    (root / ".dockerignore").write_text(".git\n**/*.log\nsrc/deep\n")
 
 
 CHANGES = [
-    make_executable, rename_a_folder, retarget_a_symlink, edit_within_the_same_second_to_the_same_size, add_a_file,
-    delete_a_file, ignore_less, ignore_more,
-]  # fmt: skip
+    (make_executable, "src/main.txt"),
+    (rename_a_folder, "src/deep"),
+    (retarget_a_symlink, "src/link"),
+    (edit_within_the_same_second_to_the_same_size, "src/main.txt"),
+    (add_a_file, "src/new.txt"),
+    (delete_a_file, "src/deep/below.txt"),
+    (ignore_less, "src/noise.log"),
+    (ignore_more, "src/deep"),
+]
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_build_runs_and_names_the_input_after(change: Callable[[Path], None], project: MakeProject) -> None:
+@pytest.mark.parametrize(("change", "path"), CHANGES, ids=[change.__name__ for change, _ in CHANGES])
+def test_a_build_runs_and_names_the_path_after(change: Callable[[Path], None], path: str, project: MakeProject) -> None:
     app = one_image(project(), **{"src/noise.log": "noise\n"})
     (app.root / "src/link").symlink_to("main.txt")
     app.run("run", "build").ok()
@@ -67,7 +73,7 @@ def test_a_build_runs_and_names_the_input_after(change: Callable[[Path], None], 
     change(app.root)
     again = app.run("run", "build").ok()
     assert again.ran == {"build:app"}
-    assert any(reason.startswith("input changed: ") for reason in again.reasons("build:app"))
+    assert any(reason.startswith(f"input changed: {path}") for reason in again.reasons("build:app"))
 
 
 def test_a_variable_that_changes_in_the_environment_is_a_reason(project: MakeProject) -> None:
@@ -84,7 +90,8 @@ def test_a_variable_that_changes_in_the_environment_is_a_reason(project: MakePro
 
 
 def test_a_base_image_that_changed_under_its_tag_is_a_reason(project: MakeProject, tmp_path: Path) -> None:
-    base = f"{TOKEN}/base:1"
+    app = one_image(project())
+    base = f"{app.repository}/base:1"
 
     def make_base(text: str) -> None:
         folder = tmp_path / "base"
@@ -93,8 +100,7 @@ def test_a_base_image_that_changed_under_its_tag_is_a_reason(project: MakeProjec
         docker("build", "--quiet", "--tag", base, str(folder))
 
     make_base("one")
-    app = one_image(project(), Dockerfile=f"FROM {base}\nCOPY src /src\n")
-    app.images.add(base)
+    app.write({"Dockerfile": f"FROM {base}\nCOPY src /src\n"})
     app.run("run", "build").ok()
     assert app.run("run", "build").ok().ran == set()
     make_base("two")
@@ -111,8 +117,9 @@ def test_an_edit_while_a_build_runs_is_not_lost(project: MakeProject) -> None:
     app.write({"src/main.txt": "edited meanwhile\n"})
     running.process.wait(60)
     running.stop()
-    again = app.run("run", "build").ok()
-    assert again.ran == {"build:app"}
+    # The session may have built again by itself; whoever did, the result is that of the edited source.
+    app.run("run", "build").ok()
+    assert docker("run", "--rm", app.image_references()[0], "cat", "/src/main.txt") == "edited meanwhile"
     assert app.run("run", "build").ok().ran == set()
 
 
@@ -141,7 +148,7 @@ def test_a_failing_build_is_mended_by_an_edit_in_the_same_session(project: MakeP
 def test_an_image_that_was_deleted_is_built_again(project: MakeProject) -> None:
     app = one_image(project())
     app.run("run", "build").ok()
-    docker("image", "rm", "--force", *app.images)
+    docker("image", "rm", "--force", *app.image_references())
     again = app.run("run", "build").ok()
     assert again.ran == {"build:app"}
     assert any(reason.startswith("result gone") for reason in again.reasons("build:app"))
@@ -161,6 +168,6 @@ def test_a_container_that_was_deleted_is_deployed_again(project: MakeProject) ->
 def test_configurations_differ_by_repository(project: MakeProject) -> None:
     app = one_image(project())
     app.run("run", "build").ok()
-    app.write({"devspace.yaml": CONFIG.format(repository=f"{TOKEN}/other")})
+    app.write({"devspace.yaml": CONFIG.format(repository=f"{app.repository}/other")})
     again = app.run("run", "build").ok()
-    assert again.reasons("build:app") == ["config changed: images.app.image"]
+    assert "config changed: images.app.image" in again.reasons("build:app")
