@@ -38,11 +38,24 @@ class BuildDriver:
         builder = self._builder(action)
         job.progress(f"building with {builder}")
         dockerfile = self._dockerfile(action, job)
-        if builder.is_buildkit:
-            image_id = build_with_buildx(self._root, builder, self._clients, action, dockerfile=dockerfile, job=job)
-        else:
-            image_id = build_with_engine(self._root, self._files, self._clients, action, dockerfile=dockerfile, job=job)
-        return tagged(self._clients, action.repository, image_id, action.tags)
+        try:
+            if not builder.is_buildkit:
+                made = build_with_engine(self._root, self._files, self._clients, action, dockerfile=dockerfile, job=job)
+                return tagged(self._clients, action.repository, made, action.tags)
+            name = build_with_buildx(self._root, builder, self._clients, action, dockerfile=dockerfile, job=job)
+            return self._renamed(action, name)
+        finally:
+            self._probe.forget()
+
+    def _renamed(self, action: actions.Build, name: str) -> Result:
+        """The image `name` under its real tags, and under `name` no more."""
+        api = self._clients.api()
+        with translated(self._clients.endpoint.host):
+            image_id = str(api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
+            result = tagged(self._clients, action.repository, image_id, action.tags)
+            # It has another name now, so only this one goes.
+            api.remove_image(name, noprune=True)
+        return result
 
     def verify(self, action: actions.Build, result: Result) -> tuple[Reason, ...]:
         return self._probe.missing_image(result)
@@ -75,4 +88,7 @@ def tagged(clients: Clients, repository: str, image_id: str, tags: Sequence[str]
         for name in names:
             api.tag(image_id, repository, name, force=True)
     reference = f"{repository}:{names[0]}"
-    return Result(image_id, (("image_id", image_id), ("reference", reference)))
+    values = [("image_id", image_id), ("reference", reference)]
+    if len(names) > 1:
+        values.append(("references", " ".join(f"{repository}:{name}" for name in names)))
+    return Result(image_id, tuple(values))

@@ -33,8 +33,10 @@ class Builder(NamedTuple):
 
 
 def find_builder(settings: DockerSettings) -> Builder:
-    """The plugin as the docker CLI would find it; without the CLI it is of no use."""
+    """The plugin as the docker CLI would find it; without the CLI it is of no use. DOCKER_BUILDKIT=0 turns it down."""
     environment = dict(settings.environment)
+    if environment.get("DOCKER_BUILDKIT") == "0":
+        return Builder()
     docker = _on_path("docker", environment.get("PATH", os.defpath))
     for folder in (os.path.join(settings.config, "cli-plugins"), *_FOLDERS):
         plugin = os.path.join(folder, _PLUGIN)

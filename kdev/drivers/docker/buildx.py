@@ -1,7 +1,7 @@
 """A build through `docker buildx build`: BuildKit with its secrets, caches and mounts.
 
-The Dockerfile and the ignore rules are handed over in a folder of ours: nothing is written into the user's tree, a
-changed Dockerfile needs no other way, and kdev's own folders are never sent.
+The Dockerfile and the ignore rules are handed over in a folder of ours: nothing is written into the user's tree,
+a changed Dockerfile needs no other way, and kdev's own folders are never sent.
 """
 
 from __future__ import annotations
@@ -11,56 +11,87 @@ import json
 import os
 import secrets
 import subprocess
-from collections import deque
+from functools import cache
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from kdev.core.actions import Build
 from kdev.core.inputs import BuildContext
 from kdev.core.ports import Job
+from kdev.drivers.docker.build_arguments import build_arguments
+from kdev.drivers.docker.build_log import BuildLog
 from kdev.drivers.docker.builder import Builder
 from kdev.drivers.docker.client import Clients
-from kdev.drivers.docker.errors import translated
+from kdev.drivers.docker.endpoint import DockerSettings
 from kdev.drivers.files import ignore_candidates
 from kdev.drivers.process import run
-from kdev.errors import StepFailed
+from kdev.drivers.selection import OWN_FOLDERS
 
-_TAIL = 20
-_OWN_FOLDERS = b"\n.kdev\n.devspace\n"
+_LONGEST = 8 << 20
+"""Characters of one progress message. More is no message that BuildKit writes."""
+_RESERVED = ("DOCKER_", "BUILDX_", "BUILDKIT_", "LD_", "DYLD_", "SSH_", "GO")
+_PLAIN_NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
 
 def build_with_buildx(
     root: str, builder: Builder, clients: Clients, action: Build, *, dockerfile: bytes, job: Job
 ) -> str:
-    """The image id on the engine. StepFailed with the last lines of the build."""
-    environment = dict(clients.settings.environment)
-    # What the image is called while it is being made: with some builders only a name leads to the loaded image's id.
+    """The name under which the engine now has the image; the caller gives it its real one and takes this one away.
+
+    An image id would not do: what BuildKit tells is another digest than the engine's id in some set-ups. StepFailed
+    with the last lines of the build.
+    """
     name = f"{action.repository}:kdev-build-{secrets.token_hex(6)}"
+    log = BuildLog(job, action.image, build_arguments(clients, action))
+    environment = docker_environment(clients.settings)
     with TemporaryDirectory(prefix="kdev-build-") as folder:
-        path = os.path.join(folder, "Dockerfile")
+        path = os.path.join(folder, os.path.basename(action.dockerfile))
         _write(path, dockerfile)
-        _write(f"{path}.dockerignore", _ignore_rules(root, action) + _OWN_FOLDERS)
-        progress = _Progress(job)
-        argv = [builder.docker, "buildx", "build", "--load", "--progress", _progress_kind(builder, environment)]
-        argv += ["--file", path, "--tag", name, *_flags(clients, action), os.path.join(root, action.context)]
-        ended = run(argv, job.cancel, lambda text, error: progress.take(text), cwd=root, env=environment)
+        _write(f"{path}.dockerignore", _ignore_rules(root, action))
+        argv = [builder.docker, "buildx", "build", "--load", "--progress", _progress_kind(builder, clients.settings)]
+        argv += ["--file", path, "--tag", name, *_arguments(action, environment), *_flags(action)]
+        argv.append(os.path.join(root, action.context))
+        progress = _Progress(log)
+        ended = run(argv, job.cancel, lambda text, _: progress.take(text), cwd=root, env=environment)
     if ended.code:
-        raise StepFailed(f"the build of {action.image} failed{progress.failure()}", detail="\n".join(progress.tail))
-    api = clients.api()
-    with translated(clients.endpoint.host):
-        image_id = str(api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
-        # The image stays: the caller gives it its real name before this one goes.
-        api.tag(image_id, action.repository, f"kdev-{image_id.removeprefix('sha256:')[:12]}", force=True)
-        api.remove_image(name, noprune=True)
-    return image_id
+        raise log.failure(progress.error or ended.how())
+    return name
 
 
-def _flags(clients: Clients, action: Build) -> list[str]:
+def docker_environment(settings: DockerSettings) -> dict[str, str]:
+    """The environment for the docker CLI: the user's, aimed at the engine that `settings` mean."""
+    environment = dict(settings.environment)
+    for name, value in (
+        ("DOCKER_HOST", settings.host), ("DOCKER_CONTEXT", settings.context), ("DOCKER_CONFIG", settings.config),
+        ("DOCKER_CERT_PATH", settings.cert_path), ("DOCKER_TLS_VERIFY", "1" if settings.tls_verify else ""),
+    ):
+        if value:
+            environment[name] = value
+    # An attestation holds the time of the build: equal images would have different ids.
+    environment.setdefault("BUILDX_NO_DEFAULT_ATTESTATIONS", "1")
+    return environment
+
+
+def _arguments(action: Build, environment: dict[str, str]) -> list[str]:
+    """`--build-arg` flags. Values go through `environment` where they can: process lists are public."""
+    flags: list[str] = []
+    for name, value in action.build_args:
+        special = name.startswith(_RESERVED) or "proxy" in name.lower() or not set(name) <= set(_PLAIN_NAME)
+        if value is None:
+            flags += ["--build-arg", name]
+        elif special or name in environment:
+            # The same variable means something to the docker CLI itself, or may.
+            flags += ["--build-arg", f"{name}={value}"]
+        else:
+            flags += ["--build-arg", name]
+            environment[name] = value
+    return flags
+
+
+def _flags(action: Build) -> list[str]:
     flags: list[str] = []
     for option, text in (("--target", action.target), ("--network", action.network), ("--platform", action.platform)):
         flags += [option, text] if text else []
-    for name, given in action.build_args:
-        # Without a value it is handed over in the environment, where the user keeps it: process lists are public.
-        flags += ["--build-arg", name if given is None else f"{name}={given}"]
     for option, values in (
         ("--secret", action.secrets), ("--ssh", action.ssh), ("--cache-from", action.cache_from),
         ("--cache-to", action.cache_to),
@@ -71,20 +102,25 @@ def _flags(clients: Clients, action: Build) -> list[str]:
 
 
 def _ignore_rules(root: str, action: Build) -> bytes:
-    """The rules of the ignore file that applies."""
+    """The rules of the ignore file that applies, and ours behind them."""
+    rules = b""
     for path in ignore_candidates(BuildContext("sent", action.context, action.dockerfile, action.ignore_file)):
         try:
             with open(os.path.join(root, path), "rb") as file:
-                return file.read()
+                rules = file.read()
+            break
         except OSError:
             continue
-    return b""
+    own = "".join(f"\n**/{folder}" for folder in sorted(OWN_FOLDERS))
+    return rules + own.encode() + b"\n"
 
 
-def _progress_kind(builder: Builder, environment: dict[str, str]) -> str:
+@cache
+def _progress_kind(builder: Builder, settings: DockerSettings) -> str:
     """`rawjson` where the plugin knows it (0.13 and later)."""
     done = subprocess.run(
-        [builder.docker, "buildx", "build", "--help"], capture_output=True, text=True, env=environment, check=False
+        [builder.docker, "buildx", "build", "--help"], capture_output=True, text=True, check=False,
+        env=docker_environment(settings), stdin=subprocess.DEVNULL,
     )
     return "rawjson" if "rawjson" in done.stdout else "plain"
 
@@ -95,49 +131,65 @@ def _write(path: str, content: bytes) -> None:
 
 
 class _Progress:
-    """BuildKit's progress lines: which step runs, and what it prints."""
+    """BuildKit's progress messages: which step runs, and what it prints. `error` is what the build failed with."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._rest = ""
+    def __init__(self, log: BuildLog) -> None:
+        self._log = log
+        self._message = ""
+        self._pretty = False
         self._names: dict[str, str] = {}
         self._done: set[str] = set()
-        self._error = ""
-        self.tail: deque[str] = deque(maxlen=_TAIL)
+        self._begun: dict[tuple[str, object], str] = {}
+        self.error = ""
 
     def take(self, text: str) -> None:
-        """One line, or a piece of a long one."""
-        if not self._rest and not text.startswith("{"):
-            self._say(text)
+        """One line, or a piece of a long one. Old plugins write a message over many lines, new ones in one."""
+        if not self._message:
+            if not text.startswith("{"):
+                self._plain(text)
+                return
+            self._pretty = text == "{"
+        self._message += text
+        if text != "}" if self._pretty else not text.endswith("}"):
+            if len(self._message) > _LONGEST:
+                self._message = ""
             return
-        self._rest += text
         try:
-            message = json.loads(self._rest)
+            message = json.loads(self._message)
         except ValueError:
-            return  # the rest of the line comes next
-        self._rest = ""
+            return  # a piece that happens to end with a brace; the rest comes next
+        self._message = ""
         self._follow(message)
 
-    def failure(self) -> str:
-        return f": {self._error}" if self._error else ""
+    def _plain(self, text: str) -> None:
+        if text.startswith("ERROR: "):
+            self.error = text.removeprefix("ERROR: ").removeprefix("failed to solve: ")
+        self._log.line(text)
 
-    def _follow(self, message: dict[str, list[dict[str, object]]]) -> None:
+    def _follow(self, message: dict[str, list[dict[str, Any]]]) -> None:
         for vertex in message.get("vertexes") or ():
-            digest, name = str(vertex.get("digest")), str(vertex.get("name"))
-            if digest not in self._names:
-                self._names[digest] = name
-            if vertex.get("error"):
-                self._error = str(vertex["error"])
-            if vertex.get("started") and not vertex.get("completed"):
-                self._job.progress(name, len(self._done), len(self._names))
-            if vertex.get("completed") and digest not in self._done:
-                self._done.add(digest)
-                self._say(f"{name}{' (cached)' if vertex.get('cached') else ''}")
+            self._step(str(vertex.get("digest")), str(vertex.get("name")), vertex)
+        for status in message.get("statuses") or ():
+            if status.get("total") and not status.get("completed"):
+                name = self._names.get(str(status.get("vertex")), "")
+                self._log.progress(f"{name} {status.get('id', '')}", int(status["current"]), int(status["total"]))
         for log in message.get("logs") or ():
-            for line in base64.b64decode(str(log.get("data", ""))).decode("utf-8", "replace").splitlines():
-                self._say(line)
+            key = (str(log.get("vertex")), log.get("stream"))
+            text = base64.b64decode(str(log.get("data") or "")).decode("utf-8", "replace")
+            *lines, self._begun[key] = (self._begun.get(key, "") + text).split("\n")
+            for line in lines:
+                self._log.line(line)
 
-    def _say(self, line: str) -> None:
-        if line.strip():
-            self.tail.append(line)
-            self._job.output(line)
+    def _step(self, digest: str, name: str, vertex: dict[str, Any]) -> None:
+        self._names[digest] = name
+        internal = name.startswith("[internal]")
+        if vertex.get("error"):
+            self.error = str(vertex["error"])
+        if vertex.get("started") and not vertex.get("completed") and not internal:
+            self._log.progress(name, len(self._done), len(self._names))
+        if vertex.get("completed") and digest not in self._done:
+            self._done.add(digest)
+            for key in [key for key in self._begun if key[0] == digest]:
+                self._log.line(self._begun.pop(key))
+            if not internal:
+                self._log.line(f"{name}{' (cached)' if vertex.get('cached') else ''}")

@@ -1,6 +1,6 @@
 """Push: an image in its registry, through the engine and with the user's own login.
 
-The engine does the talking (also for `verify`), so mirrors, certificates and insecure registries are as it is configured.
+The engine does the talking, also for `verify`: mirrors, certificates and insecure registries are as it is configured.
 """
 
 from __future__ import annotations
