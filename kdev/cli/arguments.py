@@ -10,6 +10,8 @@ from kdev import __version__
 from kdev.cli.options import COMMANDS, PIPELINES, TARGETS, Options
 from kdev.errors import UsageError
 
+GRAPH_FORMATS = ("tree", "dot", "mermaid", "json", "svg")
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
@@ -67,7 +69,7 @@ def parser_for(command: str) -> argparse.ArgumentParser:
         parser.add_argument("arguments", nargs="*", metavar="ARG", help="for a command of the project")
     elif command == "graph":
         parser.add_argument("pipeline", nargs="?", default="dev", choices=PIPELINES[:3], help="default: dev")
-        parser.add_argument("--format", default="tree", choices=("tree", "dot", "mermaid", "json", "svg"))
+        parser.add_argument("--format", default="tree", choices=GRAPH_FORMATS, help="default: tree")
         parser.add_argument("--file", default="", metavar="PATH", help="write the picture there")
     elif command == "why":
         parser.add_argument("arguments", nargs="*", metavar="STEP", help="e.g. build:web; default: all of the last run")
@@ -79,7 +81,7 @@ def parser_for(command: str) -> argparse.ArgumentParser:
         _picking(parser, command)
     elif command == "init":
         parser.add_argument("--yes", "-y", action="store_true", help="ask nothing, take what was found")
-        parser.add_argument("--file", default="devspace.yaml", metavar="PATH")
+        parser.add_argument("--file", default="devspace.yaml", metavar="PATH", help="default: devspace.yaml")
     elif command == "completion":
         parser.add_argument("arguments", nargs=1, choices=("bash", "zsh", "fish"), metavar="SHELL")
     if command in (*PIPELINES, "run", "plan", "graph"):
