@@ -23,7 +23,8 @@ from kdev.errors import KdevError, StepFailed
 
 @dataclass(frozen=True)
 class Wanted:
-    """A pod that is to be. `marks` are the labels that all its parts carry; `aliases` its names beside its own."""
+    """A pod that is to be. `marks` are the labels that all its parts carry; `aliases` its names beside its own,
+    `ports` its named ports as JSON."""
 
     namespace: str
     name: str
@@ -32,6 +33,7 @@ class Wanted:
     marks: Mapping[str, str]
     data: Data
     aliases: tuple[str, ...] = ()
+    ports: str = "{}"
 
 
 @dataclass
@@ -135,7 +137,7 @@ class Pods:
         body: dict[str, Any] = {
             "Image": self._sandboxes.image(),
             "Hostname": (wanted.spec.get("hostname") or wanted.name)[:63],
-            "Labels": {**marks, labels.ROLE: labels.SANDBOX},
+            "Labels": {**marks, labels.ROLE: labels.SANDBOX, labels.SPEC: wanted.ports},
             "Healthcheck": probes.sandbox_health(wanted.spec["containers"]) or {"Test": ["NONE"]},
             "HostConfig": {"NetworkMode": network, "IpcMode": "shareable", "ExtraHosts": hosts,
                            "RestartPolicy": {"Name": "unless-stopped"}, "Mounts": layout.sandbox_mounts,
