@@ -95,6 +95,14 @@ def same(one: Entry | None, other: Entry | None) -> bool:
     return one.kind is not Kind.LINK or one.target == other.target
 
 
+def carries(change: Change) -> bool:
+    """Does the change need content from the other side? A new mode alone does not."""
+    old, new = change.old, change.new
+    if new is None or new.kind is not Kind.FILE:
+        return False
+    return old is None or old.kind is not Kind.FILE or old.digest != new.digest
+
+
 def opposite(side: Side) -> Side:
     """The other side."""
     return REMOTE if side == LOCAL else LOCAL

@@ -34,14 +34,14 @@ LATER = [
     pytest.param({"l": "1"}, {"l": "->x"}, {"l": "1"}, ">l", "", id="a file becomes a link"),
     pytest.param({}, {"d": DIR}, {}, ">d", "", id="an empty folder is sent"),
     pytest.param({}, {"d": DIR, "d/a": "1"}, {}, ">d >d/a", "", id="a folder is sent before what is in it"),
-    pytest.param({"d": DIR, "d/a": "1"}, {}, {"d": DIR, "d/a": "1"}, "->d/a ->d", "", id="a folder goes after its files"),
+    pytest.param({"d": DIR, "d/a": "1"}, {}, {"d": DIR, "d/a": "1"}, "->d/a ->d", "", id="a folder goes last"),
     pytest.param(
         {"d": DIR, "d/a": "1", "d/b": "1"}, {"d": DIR, "d/a": "2", "d/b": "1"}, {}, "-<d/b >d >d/a", "d/a:local:",
         id="an edit in a folder deleted there brings the folder back"),
     pytest.param(
         {"d": DIR, "d/a": "1"}, {"d": DIR, "d/a": "1", "d/n": "1"}, {}, "-<d/a >d >d/n", "",
         id="a new file in a folder deleted there brings the folder back"),
-    pytest.param({"d": DIR, "d/a": "1"}, {"d": "x"}, {"d": DIR, "d/a": "1"}, "->d/a >d", "", id="a folder becomes a file"),
+    pytest.param({"d": DIR, "d/a": "1"}, {"d": "x"}, {"d": DIR, "d/a": "1"}, "->d/a >d", "", id="folder to file"),
     pytest.param({"d": "x"}, {"d": DIR, "d/a": "1"}, {"d": "x"}, ">d >d/a", "", id="a file becomes a folder"),
     pytest.param(
         {"d": DIR, "d/a": "1"}, {"d": "x"}, {"d": DIR, "d/a": "2"}, "->d/a >d", "d:local:d/a",

@@ -1,4 +1,4 @@
-"""Trees in shorthand: {"a": "text", "x": "text!", "d": DIR, "l": "->target", "s": OTHER}; "!" at the end is mode 0755."""
+"""Trees in shorthand: {"a": "text", "x": "text!", "d": DIR, "l": "->target", "s": OTHER}; a "!" is for mode 0755."""
 
 from __future__ import annotations
 
