@@ -14,7 +14,7 @@ from kdev.core.actions import Action
 from kdev.core.inputs import BuildContext, Entry, Files, Pods
 from kdev.core.ports import Driver, Screen, Target
 from kdev.core.step import Reason, Result, Step, StepId
-from kdev.drivers.docker.builder import builder_identity
+from kdev.drivers.docker.builder import builder_identity, find_builder
 from kdev.drivers.docker.endpoint import DockerSettings
 from kdev.drivers.docker.probe import Probe
 from kdev.drivers.files import FileObserver
@@ -139,6 +139,11 @@ class DriverTable:
         """Which builder, and its version: the only tool that steps ask for."""
         assert name == "builder", name
         return builder_identity(self._at.docker, self._probe)
+
+    @property
+    def builder(self) -> str:
+        """What images are built with, for people."""
+        return str(find_builder(self._at.docker))
 
     def target_identity(self) -> str:
         """Which engine this is."""

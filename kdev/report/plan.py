@@ -19,18 +19,22 @@ Needs = Mapping[StepId, Sequence[StepId]]
 """The steps that each step needs."""
 
 
-def text(verdicts: Sequence[Verdict], needs: Needs, paint: Paint | None = None) -> str:
-    """One line per step, in the order in which they could run, and the counts."""
+def text(verdicts: Sequence[Verdict], needs: Needs, paint: Paint | None = None, *, builder: str = "") -> str:
+    """One line per step, in the order in which they could run, and the counts. `builder` is what images are built with,
+    "" when there are none."""
     paint = paint or Paint(False)
     states = {item.step: item.verdict for item in verdicts}
     column = max((len(item.step) for item in verdicts), default=0)
     lines = [_line(item, column, waits_for(item.step, needs, states), paint) for item in verdicts]
     counts = counted(verdicts)
     total = ", ".join(f"{counts[verdict]} {_WORDS[verdict]}" for verdict in ("run", "may", "skip"))
-    return "\n".join([*lines, paint("bold", total)])
+    note = [paint("dim", f"images are built with {builder}")] if builder else []
+    return "\n".join([*lines, *note, paint("bold", total)])
 
 
-def document(verdicts: Sequence[Verdict], needs: Needs, *, pipeline: str, project: str, target: str) -> dict[str, Any]:
+def document(
+    verdicts: Sequence[Verdict], needs: Needs, *, pipeline: str, project: str, target: str, builder: str = ""
+) -> dict[str, Any]:
     """The plan as JSON types."""
     states = {item.step: item.verdict for item in verdicts}
     return {
@@ -38,6 +42,7 @@ def document(verdicts: Sequence[Verdict], needs: Needs, *, pipeline: str, projec
         "pipeline": pipeline,
         "project": project,
         "target": target,
+        "builder": builder,
         "steps": [
             {
                 "step": item.step,
