@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import secrets
 import subprocess
 from functools import cache
@@ -29,6 +30,9 @@ from kdev.drivers.selection import OWN_FOLDERS
 
 _LONGEST = 8 << 20
 """Characters of one progress message. More is no message that BuildKit writes."""
+_VERSION = re.compile(r"\sv?(\d+)\.(\d+)\.")
+_FIRST_WITH_RAWJSON = (0, 13)
+_PLAIN_STEP = re.compile(r"#\d+ (\[(?!internal).*)")
 _RESERVED = ("DOCKER_", "BUILDX_", "BUILDKIT_", "LD_", "DYLD_", "SSH_", "GO")
 _PLAIN_NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
@@ -117,12 +121,13 @@ def _ignore_rules(root: str, action: Build) -> bytes:
 
 @cache
 def _progress_kind(builder: Builder, settings: DockerSettings) -> str:
-    """`rawjson` where the plugin knows it (0.13 and later)."""
+    """`rawjson` where the plugin knows it. Its help did not say so at first; its version tells."""
     done = subprocess.run(
-        [builder.docker, "buildx", "build", "--help"], capture_output=True, text=True, check=False,
+        [builder.docker, "buildx", "version"], capture_output=True, text=True, check=False,
         env=docker_environment(settings), stdin=subprocess.DEVNULL,
     )
-    return "rawjson" if "rawjson" in done.stdout else "plain"
+    version = _VERSION.search(done.stdout)
+    return "rawjson" if version and (int(version[1]), int(version[2])) >= _FIRST_WITH_RAWJSON else "plain"
 
 
 def _write(path: str, content: bytes) -> None:
@@ -164,6 +169,9 @@ class _Progress:
     def _plain(self, text: str) -> None:
         if text.startswith("ERROR: "):
             self.error = text.removeprefix("ERROR: ").removeprefix("failed to solve: ")
+        step = _PLAIN_STEP.match(text)
+        if step:
+            self._log.progress(step[1])
         self._log.line(text)
 
     def _follow(self, message: dict[str, list[dict[str, Any]]]) -> None:
