@@ -9,7 +9,7 @@ from typing import NamedTuple
 from kdev.sync.entry import LOCAL, REMOTE, Entry, Kind, Side
 from kdev.sync.gitignore import GitIgnore
 
-OWN = (".kdev", ".devspace", ".kdev-part-*")
+OWN = (".kdev", ".devspace", ".kdev-part-*", ".kdev-*.tmp")
 """Never synced: our own state, DevSpace's, and files that are still being written."""
 
 
