@@ -45,11 +45,16 @@ class Wire:
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; b"" at the end, and once closed. Raises TargetError when the engine broke off."""
-        with self._using() as usable:
-            return self._line.read(size) if usable else b""
+        try:
+            with self._using() as usable:
+                return self._line.read(size) if usable else b""
+        except KdevError:
+            if not self._closed:
+                raise
+            return b""
 
     def write(self, data: bytes) -> None:
-        """All of `data`. Raises TargetError when the other side takes no more."""
+        """All of `data`. Raises TargetError when the other side takes no more, or once closed."""
         with self._using() as usable:
             if not usable:
                 raise TargetError("the stream to the container is closed")
@@ -82,9 +87,6 @@ class Wire:
         try:
             with translated(self._api.base_url):
                 yield usable
-        except KdevError:
-            if not self._closed:
-                raise
         finally:
             with self._lock:
                 self._users -= usable
