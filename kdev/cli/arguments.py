@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
+from importlib import import_module
 
 from kdev import __version__
 from kdev.cli.options import COMMANDS, PIPELINES, TARGETS, Options
@@ -18,6 +20,15 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"see `{self.prog} --help`")
 
 
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """argparse makes one for every argument; left to find the width itself, it imports shutil with its compressors."""
+    try:
+        width = os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        width = 100
+    return argparse.HelpFormatter(prog, width=min(width, 120) - 2)
+
+
 def parse(argv: Sequence[str]) -> Options | str:
     """The options, or a text to print and be done with. Raises UsageError."""
     command, rest = _command(argv)
@@ -26,7 +37,7 @@ def parse(argv: Sequence[str]) -> Options | str:
     if command in ("--version", "version"):
         return f"kdev {__version__}"
     if command not in COMMANDS:
-        near = get_close_matches(command, COMMANDS, n=1)
+        near = import_module("difflib").get_close_matches(command, COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else "see `kdev --help`"
         raise UsageError(f"there is no command {command!r}", hint=hint)
     parser = parser_for(command)
@@ -62,7 +73,9 @@ def overview() -> str:
 
 def parser_for(command: str) -> argparse.ArgumentParser:
     """The parser of one command."""
-    parser = _Parser(prog=f"kdev {command}", description=COMMANDS[command][1], add_help=True, allow_abbrev=False)
+    parser = _Parser(
+        prog=f"kdev {command}", description=COMMANDS[command][1], formatter_class=_formatter, allow_abbrev=False
+    )
     _common(parser)
     if command in ("run", "plan"):
         parser.add_argument("pipeline", metavar="PIPELINE", help="dev, deploy, build, purge, or a project's command")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from kdev.cli.colours import paint_for
 from kdev.cli.options import Options
 from kdev.cli.reporting import plain_screen
-from kdev.cli.trouble import paint_for
 from kdev.cli.workshop import Workshop
 from kdev.errors import EXIT_OK, KdevError
 from kdev.report.graph_notation import as_json, dot, mermaid

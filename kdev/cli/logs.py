@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 
+from kdev.cli.colours import paint_for
 from kdev.cli.options import Options
 from kdev.cli.picking import pods_of
 from kdev.cli.reporting import plain_screen
-from kdev.cli.trouble import paint_for
 from kdev.cli.workshop import Workshop
 from kdev.core.actions import Logs
 from kdev.core.events import Event, Output

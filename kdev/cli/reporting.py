@@ -6,11 +6,10 @@ import sys
 from contextlib import nullcontext
 from importlib import import_module
 
+from kdev.cli.colours import paint_for
 from kdev.cli.options import Options
-from kdev.cli.trouble import paint_for
 from kdev.core.ports import Clock, Reporter, Screen
 from kdev.report.plain import Plain
-from kdev.report.redact import Redacting, Redactor
 
 
 class LazyScreen:
@@ -37,7 +36,10 @@ def reporter_for(options: Options, secrets: tuple[str, ...], clock: Clock) -> tu
     else:
         inner = Plain(sys.stdout, clock, paint=paint_for(sys.stdout))
     screen: Screen = LazyScreen(inner)  # type: ignore[assignment] # every attribute is the real screen's
-    return (Redacting(inner, Redactor(secrets)) if secrets else inner), screen
+    if secrets:
+        redact = import_module("kdev.report.redact")
+        return redact.Redacting(inner, redact.Redactor(secrets)), screen
+    return inner, screen
 
 
 def plain_screen() -> Screen:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 
+from kdev.cli.colours import paint_for
 from kdev.cli.options import Options
 from kdev.cli.reporting import plain_screen
-from kdev.cli.trouble import paint_for
 from kdev.cli.workshop import Workshop
 from kdev.core.actions import Deploy
 from kdev.core.plan import Plan

@@ -9,20 +9,11 @@ import time
 import traceback
 
 from kdev import __version__
+from kdev.cli.colours import paint_for
 from kdev.cli.options import Options
 from kdev.errors import ConfigError, KdevError, StateError
-from kdev.report.paint import Paint, use_colour
 from kdev.report.problems import bug, describe
 from kdev.state.folder import StateFolder
-
-
-def paint_for(stream: object) -> Paint:
-    """Colours for a stream of this process."""
-    is_tty = bool(getattr(stream, "isatty", lambda: False)())
-    environment = os.environ
-    return Paint(
-        use_colour(is_tty=is_tty, no_color=environment.get("NO_COLOR", ""), term=environment.get("TERM", ""))
-    )
 
 
 def report(error: KdevError, options: Options) -> None:

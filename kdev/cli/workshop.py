@@ -6,7 +6,6 @@ On the way of a run with nothing to do: what needs an SDK is behind the driver t
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -120,7 +119,7 @@ class Workshop:
         since = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         user = os.environ.get("USER") or os.environ.get("LOGNAME") or str(getattr(os, "getuid", lambda: "")())
         command = " ".join(["kdev", *sys.argv[1:]])
-        return SessionLock(self.folder, Holder(os.getpid(), socket.gethostname(), user, since, command))
+        return SessionLock(self.folder, Holder(os.getpid(), os.uname().nodename, user, since, command))
 
     def close(self) -> None:
         """Keep what was learnt about files, and let everything go."""

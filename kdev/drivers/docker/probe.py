@@ -1,17 +1,18 @@
 """Looks at the engine without the SDK: one GET over its socket, remembered until told to forget. Changes nothing.
 
 On the way of every run, so it speaks just enough HTTP/1.1 over a Unix or TCP socket. An engine behind TLS or ssh is
-asked through the SDK, which is loaded then.
+asked through the SDK, which is loaded then. `_socket` is `socket` without the 10 ms that its import takes.
 """
 
 from __future__ import annotations
 
 import json
-import socket
-from collections.abc import Mapping
+from _socket import AF_UNIX, SOCK_STREAM, getaddrinfo
+from _socket import socket as Socket
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from threading import RLock
-from typing import Any, Protocol
+from typing import Any
 
 from kdev.core.step import Reason, ReasonKind, Result
 from kdev.drivers.docker.endpoint import DockerSettings, resolve
@@ -19,14 +20,6 @@ from kdev.errors import TargetError
 
 _TIMEOUT = 10.0
 _MOST = 256 << 20
-
-
-class Stream(Protocol):
-    """A socket's reading end."""
-
-    def readline(self, size: int = -1) -> bytes: ...
-
-    def read(self, size: int = -1) -> bytes: ...
 
 
 class Probe:
@@ -93,10 +86,12 @@ class Probe:
         if endpoint.tls or scheme not in ("unix", "tcp"):
             return import_module("kdev.drivers.docker.client").Clients(self._settings).get_json(path)
         try:
-            with _connected(scheme, address) as connection:
+            connection = _connected(scheme, address)
+            try:
                 connection.sendall(f"GET {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n".encode())
-                with connection.makefile("rb") as stream:
-                    status, body = read_response(stream)
+                status, body = read_response(connection.recv)
+            finally:
+                connection.close()
         except (OSError, ValueError) as error:
             raise TargetError(
                 f"the Docker Engine at {endpoint.host} does not answer: {error}",
@@ -107,44 +102,58 @@ class Probe:
         return json.loads(body)
 
 
-def read_response(stream: Stream) -> tuple[int, bytes]:
-    """(status, body) of an HTTP/1.1 response. ValueError when it is none, or larger than an engine's ever is."""
-    words = stream.readline(4096).split(b" ", 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+def read_response(recv: Callable[[int], bytes]) -> tuple[int, bytes]:
+    """(status, body) of an HTTP/1.1 response up to the end of the stream. ValueError when it is none, is cut short, or
+    is larger than an engine's ever is."""
+    data = bytearray()
+    while piece := recv(1 << 20):
+        data += piece
+        if len(data) > _MOST:
+            raise ValueError("the answer is too large")
+    head, blank, body = bytes(data).partition(b"\r\n\r\n")
+    words = head.split(b"\r\n", 1)[0].split(b" ", 2)
+    if not blank or len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
         raise ValueError("this is no HTTP server")
-    headers: dict[bytes, bytes] = {}
-    while (line := stream.readline(65536)) not in (b"\r\n", b"\n", b""):
-        name, _, value = line.partition(b":")
-        headers[name.strip().lower()] = value.strip()
+    headers = {
+        name.strip().lower(): value.strip()
+        for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    }
     if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
-        return int(words[1]), _chunks(stream)
+        return int(words[1]), _chunks(body)
     length = headers.get(b"content-length", b"")
-    body = stream.read(min(int(length), _MOST)) if length.isdigit() else stream.read(_MOST)
+    if length.isdigit() and len(body) < int(length):
+        raise ValueError("the answer was cut short")
     return int(words[1]), body
 
 
-def _chunks(stream: Stream) -> bytes:
-    body = bytearray()
-    while size := int(stream.readline(64).partition(b";")[0], 16):
-        if len(body) + size > _MOST:
-            raise ValueError("the answer is too large")
-        body += stream.read(size)
-        stream.readline(8)
-    return bytes(body)
+def _chunks(body: bytes) -> bytes:
+    parts: list[bytes] = []
+    at = 0
+    while True:
+        end = body.find(b"\r\n", at)
+        size = int(body[at:end].partition(b";")[0], 16) if end >= 0 else -1
+        if size < 0 or len(body) < end + 2 + size:
+            raise ValueError("the answer was cut short")
+        if size == 0:
+            return b"".join(parts)
+        parts.append(body[end + 2 : end + 2 + size])
+        at = end + 2 + size + 2
 
 
-def _connected(scheme: str, address: str) -> socket.socket:
-    if scheme == "unix":
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(_TIMEOUT)
-        try:
-            connection.connect(address)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-    host, _, port = address.rstrip("/").rpartition(":")
-    return socket.create_connection((host.strip("[]"), int(port or 2375)), _TIMEOUT)
+def _connected(scheme: str, address: str) -> Socket:
+    family: int = AF_UNIX
+    where: Any = address
+    if scheme == "tcp":
+        host, _, port = address.rstrip("/").rpartition(":")
+        family, _, _, _, where = getaddrinfo(host.strip("[]"), int(port or 2375), 0, SOCK_STREAM)[0]
+    connection = Socket(family, SOCK_STREAM)
+    connection.settimeout(_TIMEOUT)
+    try:
+        connection.connect(where)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _spellings(reference: str) -> tuple[str, ...]:
