@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from kdev.core import events
+from kdev.core.actions import Deploy, Ready
 from kdev.core.inputs import Pods, fingerprint
 from kdev.core.plan import Plan, Seen, priorities, settled_entries
 from kdev.core.scheduler import Block, Check, Command, Confirm, Run, Scheduler, State, Stop
@@ -387,6 +388,4 @@ class Session:
 
 def _looks_at_pods(step: Step) -> bool:
     """Steps whose inputs or results live among the pods: services that are connected to one, and what was deployed."""
-    return any(isinstance(entry, Pods) for entry in step.inputs) or step.id.rpartition("::")[2].startswith(
-        ("deploy:", "ready:")
-    )
+    return isinstance(step.action, (Deploy, Ready)) or any(isinstance(entry, Pods) for entry in step.inputs)
