@@ -1,4 +1,4 @@
-"""Frames of the agent's protocol (kdev/agent/PROTOCOL.md), packed and taken apart. Everything that comes in is hostile."""
+"""Frames of the agent's protocol (kdev/agent/PROTOCOL.md), packed and taken apart. What comes in is hostile."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WRITE, DATA, COMMIT, MKDIR, SYMLINK, REMOVE, CHMOD = 0x20, 0x21, 0x22, 0x23, 0x2
 WATCH = 0x30
 WELCOME, PONG = 0x81, 0x82
 ENTRIES, BYTES, END, NOTE, RESCAN, ERROR = 0x90, 0x91, 0x92, 0x93, 0x94, 0x9F
-MALFORMED, CHANGED, MISSING, NOT_EMPTY = 1, 2, 3, 11
+CHANGED, MISSING, REFUSED, NOT_EMPTY = 2, 3, 6, 11
 WITH_DIGEST = 1
 MAKE_ROOT = 1
 IN_PIECES, KEEP_MTIME = 1, 2
@@ -100,7 +100,7 @@ def entries(payload: bytes) -> Iterator[tuple[str, Entry | None]]:
         if len(payload) < 4 or at > len(payload):
             raise SideBroken("the agent sent a broken list")
         for record in _RECORD.iter_unpack(payload[4:at]):
-            kind, flags, mode, path_size, extra_size, size, mtime, ctime, inode = record
+            kind, path_size, extra_size = record[0], record[3], record[4]
             path = payload[at : at + path_size].decode("utf-8", "surrogateescape")
             extra = payload[at + path_size : at + path_size + extra_size]
             at += path_size + extra_size
@@ -110,18 +110,20 @@ def entries(payload: bytes) -> Iterator[tuple[str, Entry | None]]:
                 raise SideBroken(f"the agent sent a path that {why}")
             if kind == _LEFT_OUT:
                 continue
-            yield path, None if kind == _GONE else _entry(
-                _KINDS[kind], mode & 0o777, size, mtime, 0 if flags & _RACY else ctime, inode, extra)
+            yield path, None if kind == _GONE else _entry(record, extra)
     except (struct.error, KeyError) as error:
         raise SideBroken("the agent sent a broken list") from error
 
 
-def _entry(kind: Kind, mode: int, size: int, mtime: int, ctime: int, inode: int, extra: bytes) -> Entry:
+def _entry(record: tuple[int, ...], extra: bytes) -> Entry:
+    code, flags, mode, _, _, size, mtime, ctime, inode = record
+    kind = _KINDS[code]
+    found = Entry(kind, mode & 0o777, 0, mtime, ctime_ns=0 if flags & _RACY else ctime, inode=inode)
     if kind is Kind.LINK:
-        return Entry(kind, mode, 0, mtime, b"", extra.decode("utf-8", "surrogateescape"), ctime, inode)
+        return found._replace(target=extra.decode("utf-8", "surrogateescape"))
     if kind is Kind.FILE:
-        return Entry(kind, mode, size, mtime, extra if len(extra) == 32 else b"", "", ctime, inode)
-    return Entry(kind, mode, 0, mtime, b"", "", ctime, inode)
+        return found._replace(size=size, digest=extra if len(extra) == 32 else b"")
+    return found
 
 
 def refusal(payload: bytes) -> Refusal:

@@ -65,6 +65,7 @@ class Wiring:
         self._open: dict[int, Answers | Callable[[wire.Frame], None]] = {}
         self._lock = threading.Lock()
         self._buffer = bytearray()
+        self._input = memoryview(b"")
         self._number = 0
         self._unread = 0
         self._broken = False
@@ -106,7 +107,7 @@ class Wiring:
         data, self._buffer = bytes(self._buffer), bytearray()
         try:
             self._stream.write(data)
-        except Exception as error:  # noqa: BLE001 - whatever the stream is made of: it is broken
+        except Exception as error:  # whatever the stream is made of: it is broken
             raise SideBroken(self.why) from error
 
     def drop(self, answers: Answers) -> None:
@@ -156,11 +157,13 @@ class Wiring:
     def _exactly(self, size: int) -> bytes:
         pieces = []
         while size:
-            data = self._stream.read(size)
-            if not data:
-                raise SideBroken("the connection to the agent was cut")
-            pieces.append(data)
-            size -= len(data)
+            if not self._input:
+                self._input = memoryview(self._stream.read(_BUFFER))
+                if not self._input:
+                    raise SideBroken("the connection to the agent was cut")
+            pieces.append(bytes(self._input[:size]))
+            self._input = self._input[size:]
+            size -= len(pieces[-1])
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _end(self, why: str) -> None:
