@@ -28,7 +28,7 @@ class Disk:
     """`root` is an absolute folder without a symlink in it. Used by one thread at a time."""
 
     def __init__(self, root: str) -> None:
-        self._root = root
+        self.root = root
 
     def carry_out(self, change: Change, content: Iterator[bytes] | None) -> Entry | None:
         """Do it; what is there now. `content` is given for a file with another content. PathTrouble when it cannot be.
@@ -61,7 +61,7 @@ class Disk:
     def _parent(self, path: str) -> Iterator[tuple[int, str]]:
         """(descriptor of the folder that `path` is in, its name there)."""
         *above, name = path.split("/")
-        folder = os.open(self._root, _FOLDER)
+        folder = os.open(self.root, _FOLDER)
         try:
             for part in above:
                 inner = os.open(part, _FOLDER, dir_fd=folder)

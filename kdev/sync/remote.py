@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from kdev.sync import wire
 from kdev.sync.endpoint import MAX_ENTRIES, Outcome, PathTrouble, Seen, SideBroken, Source
-from kdev.sync.entry import Change, Entry, Kind, Problem, carries
+from kdev.sync.entry import Change, Entry, Kind, Problem, Side, carries
 from kdev.sync.rules import Rules
 from kdev.sync.tree import Tree, parent_of
 from kdev.sync.wiring import Answers, Stream, Wiring
@@ -32,7 +32,7 @@ class Welcome(NamedTuple):
 class RemoteEndpoint:
     """Meets Endpoint. `known` are entries from an earlier session with the same container.
 
-    `on_change` is called from another thread with paths to look at ("" for everything); `on_broken` when the stream ends.
+    `on_broken` is called from another thread when the stream ends.
     """
 
     def __init__(
@@ -56,7 +56,8 @@ class RemoteEndpoint:
         return Welcome(bool(frame.payload[2] & wire.FOLDS_CASE), wire.shown(digest), wire.shown(root))
 
     def watch(self, on_change: Callable[[set[str]], None], on_note: Callable[[str], None]) -> None:
-        """From the time that "" is told to `on_change`, nothing that changes is missed."""
+        """Both are called from another thread. `on_change` gets paths to look at; from the time that it is told "",
+        which means everything, nothing that changes is missed."""
 
         def take(frame: wire.Frame) -> None:
             if frame.kind == wire.ENTRIES:
@@ -178,7 +179,7 @@ class RemoteEndpoint:
         if not unknown:
             return found
         hashed = dict(zip(unknown, self._hashed(unknown), strict=True))
-        return [(path, entry) for path, was in found if (entry := hashed.get(path, was)) is not None]
+        return [(path, now) for path, was in found if (now := hashed.get(path, was)) is not None]
 
     def _hashed(self, paths: Sequence[str]) -> list[Entry | None]:
         """What is at each path, with the digests of files."""
@@ -224,7 +225,7 @@ class RemoteEndpoint:
             return self._wiring.ask(wire.REMOVE, wire.text(path), wire.expect(old))
         if old is not None and (old.kind is Kind.FOLDER) != (new.kind is Kind.FOLDER):
             # When this fails the next request meets something unexpected, and its answer says so.
-            self._wiring.drop(self._wiring.ask(wire.REMOVE, wire.text(path), wire.expect(old)))
+            self._wiring.forget(self._wiring.ask(wire.REMOVE, wire.text(path), wire.expect(old)))
             old = None
         if new.kind is Kind.FOLDER:
             return self._wiring.ask(wire.MKDIR, wire.text(path), wire.expect(old), new.mode.to_bytes(2, "big"))
@@ -263,7 +264,7 @@ class RemoteEndpoint:
                 raise answers
             entry = self._result(change, answers.next())
         except PathTrouble as trouble:
-            side = "local" if isinstance(answers, PathTrouble) else "remote"
+            side: Side = "local" if isinstance(answers, PathTrouble) else "remote"
             return Outcome(change, None, Problem(change.path, trouble.why, side), trouble.stale)
         self._known.put(change.path, entry)
         return Outcome(change, entry)

@@ -120,7 +120,7 @@ def _entry(record: tuple[int, ...], extra: bytes) -> Entry:
     kind = _KINDS[code]
     found = Entry(kind, mode & 0o777, 0, mtime, ctime_ns=0 if flags & _RACY else ctime, inode=inode)
     if kind is Kind.LINK:
-        return found._replace(target=extra.decode("utf-8", "surrogateescape"))
+        return found._replace(size=size, target=extra.decode("utf-8", "surrogateescape"))
     if kind is Kind.FILE:
         return found._replace(size=size, digest=extra if len(extra) == 32 else b"")
     return found

@@ -111,13 +111,17 @@ class Wiring:
             raise SideBroken(self.why) from error
 
     def drop(self, answers: Answers) -> None:
-        """Nobody wants the rest."""
-        if answers.ended:
-            return
+        """Nobody wants the rest: let it be ended."""
+        if not answers.ended and self.forget(answers):
+            self.send(wire.CANCEL, answers.number)
+
+    def forget(self, answers: Answers) -> bool:
+        """Let it be done, and do not tell. False when all was told already."""
         with self._lock:
-            if answers.number in self._open:
-                self._open[answers.number] = _ignore
-        self.send(wire.CANCEL, answers.number)
+            if answers.number not in self._open:
+                return False
+            self._open[answers.number] = _ignore
+            return True
 
     def taken(self, size: int) -> None:
         """An answer of that size has left the queue."""
