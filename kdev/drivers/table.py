@@ -107,7 +107,9 @@ class DriverTable:
 
     def _make_target(self) -> Target:
         at = self._at
-        target: Target = _module("docker.target").DockerTarget(self.clients, project=at.project, session=at.session)
+        target: Target = _module("docker.target").DockerTarget(
+            self.clients, self._probe, project=at.project, session=at.session
+        )
         return target
 
     @property

@@ -17,8 +17,11 @@ from kdev.drivers.docker.containers import Place, container_config, grace
 from kdev.drivers.docker.environment import Data, environment
 from kdev.drivers.docker.errors import status_of, translated
 from kdev.drivers.docker.sandbox import Sandboxes, tar_of
-from kdev.drivers.docker.volumes import Layout, lay_out
+from kdev.drivers.docker.volumes import Layout, claim_volume, lay_out
 from kdev.errors import KdevError, StepFailed
+
+CLAIMED = "claim"
+"""The fingerprint of every claim's volume."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Pods:
             **{f"metadata.labels['{key}']": value for key, value in wanted.labels.items()},
         }  # fmt: skip
         layout = lay_out(wanted.spec, wanted.namespace, uid, fields, wanted.data)
+        self._claims(wanted.namespace, layout, wanted.marks)
         with translated():
             for name, options in layout.volumes.items():
                 api.create_volume(name, driver="local", driver_opts=options or None,
@@ -90,6 +94,19 @@ class Pods:
         """Start a container. StepFailed says why the engine cannot."""
         with translated():
             self._clients.api().start(container)
+
+    def _claims(self, namespace: str, layout: Layout, marks: Mapping[str, str]) -> None:
+        api = self._clients.api()
+        for name, claim in layout.claims.items():
+            try:
+                with translated():
+                    api.inspect_volume(claim_volume(namespace, claim))
+            except KdevError as error:
+                if status_of(error) != 404:
+                    raise
+                raise StepFailed(f"a volume wants PersistentVolumeClaim/{claim}, which does not exist") from error
+            with translated():  # an existing one is left as it is; a new one is a subPath's
+                api.create_volume(name, driver="local", labels=claim_marks(namespace, claim, marks))
 
     def _pull(self, wanted: Wanted, job: Job) -> None:
         api = self._clients.api()
@@ -216,6 +233,13 @@ class suppress_missing:  # noqa: N801 - reads as a statement
         if not isinstance(error, KdevError):
             return False
         return status_of(error) == 404 or (status_of(error) == 409 and "already in progress" in error.message)
+
+
+def claim_marks(namespace: str, claim: str, marks: Mapping[str, str]) -> dict[str, str]:
+    """The labels of a claim's volume. What is in it is the user's, so its digest never changes."""
+    kept = {key: marks[key] for key in (labels.PROJECT, labels.SESSION, labels.OWNER) if key in marks}
+    return {**kept, labels.MANAGED: "true", labels.NAMESPACE: namespace, labels.ROLE: labels.CLAIM,
+            labels.OBJECT: f"PersistentVolumeClaim/{claim}", labels.API_VERSION: "v1", labels.FINGERPRINT: CLAIMED}
 
 
 def sandbox_id(found: Iterable[observed.Row]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from kdev.drivers.docker import labels, observed, probes
 from kdev.drivers.docker.client import Clients
+from kdev.drivers.docker.drift import is_leaving
 from kdev.drivers.docker.errors import status_of, translated
 from kdev.drivers.docker.pods import suppress_missing
 from kdev.drivers.docker.records import Records
@@ -82,7 +83,7 @@ class Services:
     def refresh(self, namespace: str) -> None:
         """Every Service of the namespace leads to the pods that are there now. Standing connections are left alone."""
         rows = observed.rows(self._clients, f"{labels.NAMESPACE}={namespace}")
-        pods = [pod for pod in observed.grouped(rows).values() if not observed.is_leaving(pod[0])]
+        pods = [pod for pod in observed.grouped(rows).values() if not is_leaving(pod[0])]
         for proxy in rows:
             if proxy["Labels"].get(labels.ROLE) == labels.PROXY:
                 self._route(proxy, pods)

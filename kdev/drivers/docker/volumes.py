@@ -22,11 +22,12 @@ _FILLED = "/kdev-volumes"
 @dataclass(frozen=True)
 class Layout:
     """What is to be made before a pod's containers. `volumes`: engine name → driver options, of the pod alone.
-    `claims` are volumes that outlive it. `mounts` are the sandbox's, then each container's, as the API takes them.
+    `claims` are volumes that
+    outlive it, with the claim's name. `mounts` are the sandbox's, then each container's, as the API takes them.
     `folders` (path, mode, group) and `files` go into the sandbox, `own_files` into a container before it starts."""
 
     volumes: dict[str, dict[str, str]] = field(default_factory=dict)
-    claims: set[str] = field(default_factory=set)
+    claims: dict[str, str] = field(default_factory=dict)
     sandbox_mounts: list[dict[str, Any]] = field(default_factory=list)
     mounts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     folders: list[tuple[str, int, int]] = field(default_factory=list)
@@ -74,7 +75,7 @@ def _volume(
     if claim:
         name = claim_volume(namespace, ".".join((claim["claimName"], *inside)))
         known = name in layout.claims
-        layout.claims.add(name)
+        layout.claims[name] = claim["claimName"]
     else:
         name = labels.name_of(namespace, uid, source["name"], *inside)
         known = name in layout.volumes

@@ -1,0 +1,133 @@
+"""Waits for workloads to be ready, and says why one will not be: its exit code, its last lines, its probe's answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from kdev.core.ports import Cancellation, Job
+from kdev.core.workloads import Container, ObjectRef, Pod
+from kdev.drivers.docker import labels, observed
+from kdev.drivers.docker.client import Clients
+from kdev.drivers.docker.drift import WORKLOADS, applied
+from kdev.drivers.docker.streams import read_logs
+from kdev.errors import KdevError, StepFailed
+
+_LINES = 20
+_PAUSE = 0.2
+
+
+def wait_ready(clients: Clients, refs: Sequence[ObjectRef], timeout: float, job: Job) -> None:
+    """Until every workload among `refs` is ready. StepFailed as soon as it is hopeless, or after `timeout` seconds."""
+    until = time.monotonic() + timeout
+    waiting = [ref for ref in refs if ref.kind in WORKLOADS]
+    while True:
+        job.cancel.check()
+        missing = []
+        for ref in waiting:
+            why = _missing(clients, ref, job)
+            if why:
+                missing.append((ref, why))
+        if not missing:
+            return
+        waiting = [ref for ref, _ in missing]
+        words = "; ".join(f"{ref}: {why}" for ref, why in missing)
+        if time.monotonic() >= until:
+            raise StepFailed(f"not ready after {timeout:g} seconds: {words}", detail=_details(clients, waiting, job))
+        job.progress(f"waiting for {words}")
+        job.cancel.wait(_PAUSE)
+
+
+def why_hopeless(pod: Pod) -> str:
+    """Why waiting for this pod will not help, "" while it may."""
+    for container in pod.containers:
+        if container.state == "waiting" and container.reason == "CrashLoopBackOff":
+            return f"container {container.name} is in CrashLoopBackOff: {_ended(container)}, {container.restarts} restarts"
+        if container.state == "waiting" and container.reason == "RunContainerError":
+            return f"container {container.name} cannot be started"
+    if pod.phase == "Failed":
+        broken = next((one for one in pod.containers if one.exit_code), None)
+        return f"container {broken.name}: {_ended(broken)}" if broken else "its sandbox was stopped"
+    return ""
+
+
+def last_lines(clients: Clients, container_id: str, cancel: Cancellation) -> str:
+    """The last lines that a container printed; "" when they cannot be read."""
+    with suppress(KdevError):  # they explain a failure, and must not become another
+        return "\n".join(line.text for line in read_logs(
+            clients, container_id, last=_LINES, since="", follow=False, cancel=cancel))
+    return ""
+
+
+def _ended(container: Container) -> str:
+    how = f"ended with exit code {container.exit_code}"
+    return f"{how} (out of memory)" if container.reason == "OOMKilled" else how
+
+
+def _rows(clients: Clients, ref: ObjectRef) -> list[dict[str, Any]]:
+    wanted = applied(ref.digest)
+    template = [f"{labels.FINGERPRINT}={wanted.template}"] if wanted else []
+    return observed.rows(clients, f"{labels.NAMESPACE}={ref.namespace}", f"{labels.OBJECT}={ref}", *template)
+
+
+def _missing(clients: Clients, ref: ObjectRef, job: Job) -> str:
+    """What a workload lacks, "" when it is ready. StepFailed when that will not come."""
+    rows = _rows(clients, ref)
+    pods = [pod for pod in observed.pods_of(clients, rows) if not pod.terminating]
+    wanted = applied(ref.digest)
+    count = wanted.pods if wanted else 1
+    for pod in pods:
+        why = why_hopeless(pod)
+        if why:
+            raise StepFailed(f"{ref} will not be ready: {pod}: {why}", detail=_words(clients, rows, pod, job.cancel))
+    if ref.kind == "Job":
+        return "" if sum(pod.phase == "Succeeded" for pod in pods) >= count else "still running"
+    ready = sum(pod.ready or (ref.kind == "Pod" and pod.phase == "Succeeded") for pod in pods)
+    if ready >= count:
+        return ""
+    slow = next((pod for pod in pods if not pod.ready), None)
+    why = _why_not(slow) + _unhealthy(clients, rows, slow) if slow else "pods are missing"
+    return f"{ready} of {count} pods ready ({why})"
+
+
+def _why_not(pod: Pod) -> str:
+    for container in pod.containers:
+        if not container.ready and container.state != "running":
+            how = f", {_ended(container)}" if container.exit_code else ""
+            return f"container {container.name} is {container.state}: {container.reason}{how}"
+    lagging = ", ".join(container.name for container in pod.containers if not container.ready)
+    return f"{pod} is {pod.phase}" + (f", {lagging} not ready" if lagging else "")
+
+
+def _unhealthy(clients: Clients, rows: Sequence[Mapping[str, Any]], pod: Pod) -> str:
+    """The probe's last answer when it has failed as often as it may. It may succeed yet, so this is no failure."""
+    for row in rows:
+        marks = row["Labels"]
+        if marks.get(labels.UID) == pod.uid and "(unhealthy)" in str(row.get("Status")):
+            details = observed.inspect(clients, str(row["Id"]))
+            if details is not None and observed.health(details) == "unhealthy":
+                return f", its probe fails: {observed.last_probe(details) or 'without a word'}"
+    return ""
+
+
+def _words(clients: Clients, rows: Sequence[Mapping[str, Any]], pod: Pod, cancel: Cancellation) -> str:
+    """What the pod's containers printed last, the broken one's before the others'."""
+    broken = {container.name for container in pod.containers if container.exit_code or not container.ready}
+    for row in rows:
+        marks = row["Labels"]
+        if marks.get(labels.UID) == pod.uid and marks.get(labels.CONTAINER) in broken:
+            words = last_lines(clients, str(row["Id"]), cancel)
+            if words:
+                return words
+    return ""
+
+
+def _details(clients: Clients, refs: Sequence[ObjectRef], job: Job) -> str:
+    for ref in refs:
+        rows = _rows(clients, ref)
+        for pod in observed.pods_of(clients, rows):
+            if not pod.ready and (words := _words(clients, rows, pod, job.cancel)):
+                return words
+    return ""
