@@ -90,6 +90,7 @@ class Probe:
             try:
                 connection.sendall(f"GET {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n".encode())
                 status, body = read_response(connection.recv)
+                answer = json.loads(body) if status == 200 else None
             finally:
                 connection.close()
         except (OSError, ValueError) as error:
@@ -99,7 +100,7 @@ class Probe:
             ) from error
         if status != 200:
             raise TargetError(f"the Docker Engine answered {path} with {status}: {body[:200].decode(errors='replace')}")
-        return json.loads(body)
+        return answer
 
 
 def read_response(recv: Callable[[int], bytes]) -> tuple[int, bytes]:
