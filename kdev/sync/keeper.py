@@ -36,10 +36,9 @@ class Keeper:
         for path, entry in conflict.losers:
             self._parents(disk, parent_of(path), made)
             if entry.kind is Kind.LINK:
-                with open(os.path.join(root, path), "x", encoding="utf-8", errors="surrogateescape") as stream:
-                    stream.write(entry.target)
+                _write_target(root, path, entry.target)
             else:
-                new = entry._replace(mode=entry.mode & 0o700)
+                new = entry._replace(mode=0o600 | entry.mode & 0o100)
                 disk.carry_out(Change(LOCAL, path, None, new), next(contents))
         return os.path.join(root, conflict.path)
 
@@ -62,3 +61,11 @@ class Keeper:
         made.add(folder)
         if not os.path.isdir(os.path.join(disk.root, folder)):
             disk.carry_out(Change(LOCAL, folder, None, _FOLDER), None)
+
+
+def _write_target(root: str, path: str, target: str) -> None:
+    try:
+        with open(os.path.join(root, path), "x", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(target)
+    except OSError as error:
+        raise PathTrouble(path, f"the losing link cannot be kept: {error.strerror}") from error

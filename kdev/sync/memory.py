@@ -87,7 +87,7 @@ class Memory:
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         part = f"{self._path}.{os.getpid()}.part"
         try:
-            stream = open(part, "w", encoding="ascii", opener=_private)
+            stream = open(part, "w", encoding="ascii", opener=_private)  # noqa: SIM115 - stays open for the lines to come
             stream.write(_header())
             stream.writelines(_line(path, pair) for path, pair in self.base.items())
             if self.complete:
