@@ -14,11 +14,11 @@ from kdev.cli.compiled import Compiled, Shape, environment_digest
 from kdev.cli.options import Options
 from kdev.compiler.lower import compile_graph
 from kdev.compiler.request import Wish, Workspace, join
-from kdev.core.actions import Build, CustomBuild, Deploy, Forward, Push, Ready, Render, Sync
+from kdev.core.actions import Build, CustomBuild, Deploy, Push, Ready, Render
 from kdev.core.graph import Graph
 from kdev.core.inputs import Files
 from kdev.core.plan import Plan
-from kdev.core.step import Role, StepId
+from kdev.core.step import Role
 from kdev.drivers.files import FileObserver
 from kdev.drivers.git_source import fetch
 from kdev.drivers.manifest_files import manifest_paths
@@ -145,6 +145,8 @@ def _wish(options: Options, project: Project) -> Wish:
         terminal=options.terminal,
         timeout=options.timeout,
         builder=options.builder,
+        sync=options.sync,
+        forward=options.portforwarding,
     )
 
 
@@ -168,13 +170,6 @@ def _compiled(plan: Plan, loader: Loader, sources: ReadFiles, files: FileObserve
 
 def _selected(graph: Graph, options: Options) -> Graph:
     """The graph with what the command line leaves out taken away."""
-    dropped: list[StepId] = []
-    for step in graph.steps.values():
-        action = step.action
-        forward, sync = isinstance(action, Forward), isinstance(action, Sync)
-        if (forward and not options.portforwarding) or (sync and not options.sync):
-            dropped.append(step.id)
-    graph = graph.without(dropped)
     actions = [step.action for step in graph.steps.values()]
     _known("images", options.images, {one.image for one in actions if isinstance(one, (Build, CustomBuild))})
     _known("deployments", options.deployments, {one.deployment for one in actions if isinstance(one, Deploy)})

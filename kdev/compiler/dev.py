@@ -61,7 +61,8 @@ class _Builder:
 def compile_dev(scope: Scope, built: Mapping[str, BuiltImage], deployed: tuple[Deployed, ...]) -> list[Step]:
     """The services of `dev`. The last of them, a terminal or the logs, begins when the others are up."""
     dev = scope.workspace.project.dev
-    steps = [*_forwards(scope, built, deployed), *_syncs(scope, built, deployed)]
+    steps = _forwards(scope, built, deployed) if scope.wish.forward else []
+    steps += _syncs(scope, built, deployed) if scope.wish.sync else []
     first = tuple(step.id for step in steps)
     forwards = tuple(step.id for step in steps if isinstance(step.action, Forward))
     at = f"{scope.path('devspace.yaml')}:1:1"

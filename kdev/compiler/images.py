@@ -141,7 +141,8 @@ def _from_dockerfile(
         setting(f"{key}.image", image.image),
         setting(f"{key}.tag", image.tag),
         setting(f"{key}.build", (build.target, build.network, build.build_args)),
-        BuildContext(f"context of {step}", context, dockerfile, ignore, synced),
+        setting("dev.sync", synced),
+        BuildContext(f"context of {step}{_apart(synced)}", context, dockerfile, ignore, synced),
         *((Files(f"autoReload of {step}", reload),) if reload and synced else ()),
         *(BaseImage(base) for base in bases),
         Tool("builder"),
@@ -186,11 +187,17 @@ def _push(image: model.Image, build: Step, scope: Scope) -> Step:
     return Step(scope.id("push", image.name), Role.EFFECT, action, (build.id,), inputs=inputs, pool="push", at=at)
 
 
+def _apart(synced: tuple[str, ...]) -> str:
+    """Part of a context's name. What is looked at without the synced files is another thing than all of it: listings
+    of the one say nothing about changes of the other."""
+    return f" without {', '.join(pattern for pattern in synced if not pattern.startswith('!'))}" if synced else ""
+
+
 def _delivered(scope: Scope, scans: tuple[Scan, ...]) -> dict[str, list[model.Sync]]:
     """Image → the syncs of `dev` that deliver into containers of it."""
     project = scope.workspace.project
     delivered: dict[str, list[model.Sync]] = {}
-    if scope.wish.pipeline == "dev" and not scope.workspace.name:
+    if scope.wish.pipeline == "dev" and scope.wish.sync and not scope.workspace.name:
         repositories = {image.name: image.image for image in project.images}
         for sync in project.dev.sync:
             for name in images_of(sync.selector, scans, repositories):

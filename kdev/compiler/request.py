@@ -34,6 +34,8 @@ class Wish:
     terminal: bool | None = None  # None: as the configuration says
     timeout: int = 120
     builder: str = "auto"
+    sync: bool = True
+    forward: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,17 @@
-"""The graph of steps on networkx: built once, checked, sliced to goals, analysed, and lowered to a Plan.
+"""The graph of steps on networkx: built once, checked, sliced to goals, and lowered to a Plan.
 
 Refuses unknown needs, two steps with one id, and cycles (told as a path). Runs nothing; knows no state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable
 
 import networkx as nx
 
 from kdev.core.plan import Plan
 from kdev.core.step import Step, StepId
-from kdev.errors import ConfigError, Mark, Problem, UsageError
+from kdev.errors import ConfigError, Mark, Problem
 
 
 class Graph:
@@ -59,50 +58,10 @@ class Graph:
                 front.extend(self.steps[step].needs)
         return Graph(step for step in self.steps.values() if step.id in wanted)
 
-    def without(self, dropped: Iterable[StepId]) -> Graph:
-        """The graph with `dropped` taken out; who needed one of them now needs what that one needed."""
-        gone = set(dropped)
-        kept = []
-        for step in self.steps.values():
-            if step.id in gone:
-                continue
-            needs = _bridge(step.needs, gone, self.steps)
-            kept.append(step._replace(needs=needs, after=tuple(a for a in step.after if a not in gone)))
-        return Graph(kept)
-
-    def match(self, pattern: str) -> list[StepId]:
-        """The steps that `pattern` names: an id, an id without its kind, or a kind.
-
-        Raises UsageError with the nearest ids when there is none.
-        """
-        exact = [step for step in self.steps if step == pattern]
-        hits = exact or [s for s in self.steps if s.partition(":")[2] == pattern or s.startswith(f"{pattern}:")]
-        if not hits:
-            near = get_close_matches(pattern, list(self.steps), n=3, cutoff=0.5)
-            hint = f"did you mean {', '.join(near)}?" if near else "kdev graph lists the steps"
-            raise UsageError(f"no step is called {pattern}", hint=hint)
-        return hits
-
     def order(self) -> list[StepId]:
         """Every step after what it needs; ties in the order in which they were written."""
         rank = {step: number for number, step in enumerate(self.steps)}
         return list(nx.lexicographical_topological_sort(self._dag, key=rank.__getitem__))
-
-    def descendants(self, step: StepId) -> set[StepId]:
-        """Everything that comes after `step`."""
-        return set(nx.descendants(self._dag, step))
-
-    def critical_path(self, seconds: Mapping[StepId, float]) -> list[StepId]:
-        """The chain of steps that takes longest, with `seconds` per step (1.0 where unknown)."""
-        weighted: nx.DiGraph[StepId] = nx.DiGraph()
-        weighted.add_nodes_from(self._dag)
-        for first, later in self._dag.edges:
-            weighted.add_edge(first, later, weight=seconds.get(later, 1.0))
-        return list(nx.dag_longest_path(weighted))
-
-    def picture_edges(self) -> list[tuple[StepId, StepId]]:
-        """The edges worth drawing: those that no longer path implies (transitive reduction)."""
-        return list(nx.transitive_reduction(self._dag).edges)
 
     def lower(self, *, project: str, pipeline: str) -> Plan:
         """The same graph as plain arrays, for the scheduler and for the cache on disk."""
@@ -126,11 +85,3 @@ def mark_of(step: Step) -> Mark | None:
 
 def _first_at(step: Step) -> str:
     return f"the first is at {step.at}" if step.at else ""
-
-
-def _bridge(needs: tuple[StepId, ...], gone: set[StepId], steps: Mapping[StepId, Step]) -> tuple[StepId, ...]:
-    result: dict[StepId, None] = {}
-    for need in needs:
-        for kept in _bridge(steps[need].needs, gone, steps) if need in gone else (need,):
-            result[kept] = None
-    return tuple(result)

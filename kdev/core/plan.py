@@ -83,11 +83,15 @@ _KINDS = {
 
 
 def differences(old: Sequence[Entry], new: Sequence[Entry]) -> tuple[Reason, ...]:
-    """One reason per entry that was added, removed or altered, in the order of `new`. () when they are equal."""
+    """One reason per entry that was altered, in the order of `new`. () when they are equal.
+
+    An entry that is there on one side only comes with a changed configuration, which says more: it is named only when
+    there is nothing else to name.
+    """
     before = {entry.name: entry.digest for entry in old}
     after = {entry.name: entry.digest for entry in new}
-    names = [*after, *(name for name in before if name not in after)]
-    return tuple(_reason(name) for name in names if before.get(name) != after.get(name))
+    altered = [name for name in after if name in before and before[name] != after[name]]
+    return tuple(_reason(name) for name in altered or sorted(before.keys() ^ after.keys()))
 
 
 def _reason(name: str) -> Reason:

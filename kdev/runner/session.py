@@ -20,6 +20,7 @@ from kdev.runner.crew import Crew, Worker
 from kdev.runner.job import Done, Reported, Up
 from kdev.runner.judge import Judge, Judged
 from kdev.runner.outside import FilesChanged, Message, Mode, Outside
+from kdev.runner.wave import Wave
 
 GRACE = 0.8
 """Seconds that workers get to end when the session ends; a promise of design §4: under a second."""
@@ -46,7 +47,8 @@ class Session:
         self._retries: dict[StepId, int] = {}
         self._timers: list[tuple[float, StepId]] = []
         self._todo: deque[Command] = deque()
-        self._ran = self._skipped = 0
+        self._total = Wave()
+        self._wave = Wave(self._total)
         self._failed: set[StepId] = set()
         self._told: set[StepId] = set()
         self._exit: int | None = None
@@ -87,7 +89,7 @@ class Session:
         finally:
             self._close()
         seconds = self._out.clock.now() - began
-        self.tell(events.RunEnded(self._exit, self._ran, self._skipped, len(self._failed), seconds))
+        self.tell(events.RunEnded(self._exit, self._total.ran, self._total.skipped, len(self._failed), seconds))
         self._out.chronicle.flush()
         return self._exit
 
@@ -121,9 +123,10 @@ class Session:
         if not self._announced:
             self._announced = True
             self._out.chronicle.flush()
-            if not self._failed and any(step.role is Role.SERVICE for step in self._plan.steps):
+            services = any(step.role is Role.SERVICE for step in self._plan.steps)
+            if services and not self._failed and (self._wave.ran or self._wave.told):
                 seconds = self._out.clock.now() - self._quiet_since
-                self.tell(events.Ready(seconds, self._ran, self._skipped))
+                self.tell(events.Ready(seconds, self._wave.ran, self._wave.skipped))
         if self._mode.stay or (self._timers and self._failed):
             return False
         self._exit = EXIT_FAILED if self._failed else EXIT_OK
@@ -181,9 +184,9 @@ class Session:
             kept = self._results.get(step.id)
             # A blob made in this session belongs to an equal result.
             self._results[step.id] = kept if kept and kept.digest == trace.result.digest else trace.result
-        self._skipped += 1
+        self._wave.skip()
         self._failed.discard(step.id)
-        if step.id not in self._told:
+        if step.id not in self._told and worker is None:
             # Once is enough: a saved file that turns out to be equal is nothing to talk about.
             self._told.add(step.id)
             self.tell(events.Skipped(step.id, "inputs equal"))
@@ -241,7 +244,7 @@ class Session:
         if worker is None:
             return
         step = worker.step
-        self._ran += 1
+        self._wave.run()
         self._failed.discard(step.id)
         self._retries.pop(step.id, None)
         self._results[step.id] = Result("serving")
@@ -278,7 +281,8 @@ class Session:
         del self._crew.workers[step.id]
         old = self._results.get(step.id) or self._previous(step)
         self._results[step.id] = result
-        self._ran += step.role is not Role.SERVICE
+        if step.role is not Role.SERVICE:
+            self._wave.run()
         self._failed.discard(step.id)
         # Recorded before it is told: who hears that a step finished may rely on it, whatever happens to us then.
         outdated = step.role is not Role.SERVICE and not self._recorded(worker, message, result)
@@ -328,15 +332,16 @@ class Session:
             self._touch(range(len(self._plan.steps)))
         else:
             hit = [i for i, step in enumerate(self._plan.steps) if self._mode.touches(step, paths)]
-            if hit:
-                self.tell(events.Changed(tuple(sorted(paths))))
             self._touch(hit)
+            if hit:
+                self._wave.told = True
+                self.tell(events.Changed(tuple(sorted(paths))))
 
     def _touch(self, indices: Iterable[int]) -> None:
         touched = list(indices)
         if touched and self._scheduler.idle:
             self._quiet_since, self._announced = self._out.clock.now(), False
-            self._ran = self._skipped = 0
+            self._wave = Wave(self._total, told=False)
         for index in touched:
             self._retries.pop(self._plan.steps[index].id, None) if self._scheduler.idle else None
         self._follow(self._scheduler.touched(touched))
