@@ -9,13 +9,14 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import docker
 import docker.errors
 import docker.tls
 import requests
+from docker.constants import MINIMUM_DOCKER_API_VERSION
 
 from kdev.core.ports import Cancellation
 from kdev.drivers.docker.endpoint import DockerSettings, Endpoint, resolve
@@ -59,9 +60,10 @@ class Clients:
         with translated(endpoint.host):
             with self._lock:
                 if not self._version:
-                    probe = self._make(endpoint, "auto")
-                    self._version = probe.api_version
-                    return probe
+                    # Not the SDK's own "auto": it asks in its constructor, before it can be told to trust no
+                    # environment.
+                    with closing(self._make(endpoint, MINIMUM_DOCKER_API_VERSION)) as probe:
+                        self._version = str(probe.version(api_version=False)["ApiVersion"])
             return self._make(endpoint, self._version)
 
     def get_json(self, path: str) -> Any:
@@ -82,7 +84,10 @@ class Clients:
             )
         ssh = endpoint.host.startswith("ssh://")
         # The user's own ssh program knows their agent, keys and jump hosts; the SDK's paramiko does not.
-        return docker.APIClient(base_url=endpoint.host, version=version, tls=tls, timeout=TIMEOUT, use_ssh_client=ssh)
+        client = docker.APIClient(base_url=endpoint.host, version=version, tls=tls, timeout=TIMEOUT, use_ssh_client=ssh)
+        # Else REQUESTS_CA_BUNDLE, meant for the web, would be trusted in place of the engine's own authority.
+        client.trust_env = False
+        return client
 
 
 @contextmanager
