@@ -72,6 +72,11 @@ class Applier:
         kinds = sorted({manifest["kind"] for _, manifest in clean if manifest["kind"] in fields.IGNORED})
         if kinds:
             job.notice(f"no meaning on a Docker Engine, so left out: {', '.join(kinds)}")
+        alive = [f"{manifest['kind']}/{manifest['metadata']['name']}" for _, manifest in clean
+                 if manifest["kind"] in WORKLOADS
+                 and any(one.get("livenessProbe") for one in pod_template(manifest)["spec"]["containers"])]
+        if alive:
+            job.notice(f"liveness probes are not acted on by the Docker target: {', '.join(alive)}")
 
     def _single(self, manifest: Mapping[str, Any], namespace: str, marks: Mapping[str, str]) -> ObjectRef:
         """Apply an object that is no workload."""
@@ -98,8 +103,7 @@ class Applier:
         self, manifest: Mapping[str, Any], namespace: str, owner: str,
         known: Mapping[tuple[str, str, str], Mapping[str, bytes]],
     ) -> Workload:
-        template = manifest if manifest["kind"] == "Pod" else manifest["spec"]["template"]
-        spec = template["spec"]
+        spec = pod_template(manifest)["spec"]
         containers = [*(spec.get("initContainers") or ()), *spec["containers"]]
         data: dict[tuple[str, str], Mapping[str, bytes]] = {}
         for kind, name in sorted(references(containers, spec.get("volumes") or ())):
@@ -127,7 +131,9 @@ class Applier:
             if ref.kind == "Namespace":
                 self._sandboxes.remove_network(ref.name)
                 continue
-            mine = [f"{labels.NAMESPACE}={ref.namespace}", f"{labels.OBJECT}={ref}"]
+            # An object of the same name may be another project's by now.
+            mine = [f"{labels.NAMESPACE}={ref.namespace}", f"{labels.OBJECT}={ref}",
+                    f"{labels.PROJECT}={self._marks[labels.PROJECT]}"]
             found = observed.rows(self._clients, *mine)
             if ref.kind in WORKLOADS:
                 self.rollout.remove(by_uid(found), wait=True)
@@ -150,6 +156,12 @@ def ref_of(marks: Mapping[str, str] | None) -> ObjectRef | None:
     return ObjectRef(marks.get(labels.API_VERSION, ""), kind, marks.get(labels.NAMESPACE, ""), name)
 
 
+def pod_template(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a workload's pods are made from."""
+    template: Mapping[str, Any] = manifest if manifest["kind"] == "Pod" else manifest["spec"]["template"]
+    return template
+
+
 def replicas(manifest: Mapping[str, Any]) -> int:
     """How many pods a workload asks for."""
     if manifest["kind"] in ("Deployment", "StatefulSet", "ReplicaSet"):
@@ -166,7 +178,6 @@ def digest(content: Any) -> str:
 def workload_digest(manifest: Mapping[str, Any], data: Data, belongs: tuple[str, str]) -> str:
     """Over everything that makes a pod of the workload what it is; not over how many there are."""
     spec = manifest["spec"] if manifest["kind"] != "Pod" else {}
-    template = manifest if manifest["kind"] == "Pod" else spec["template"]
     content = [[kind, name, sorted((key, hashlib.sha256(value).hexdigest()) for key, value in found.items())]
                for (kind, name), found in sorted(data.items())]
-    return digest([2, belongs, manifest["kind"], template, spec.get("volumeClaimTemplates"), content])
+    return digest([2, belongs, manifest["kind"], pod_template(manifest), spec.get("volumeClaimTemplates"), content])

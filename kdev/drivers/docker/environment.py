@@ -13,6 +13,9 @@ from kdev.errors import StepFailed
 Data = Mapping[tuple[str, str], Mapping[str, bytes]]
 """(kind, name) → what a ConfigMap or Secret holds."""
 
+_KINDS = {
+    "configMapRef": "ConfigMap", "configMapKeyRef": "ConfigMap", "secretRef": "Secret", "secretKeyRef": "Secret",
+}
 _REFERENCE = re.compile(r"\$(\$|\(([A-Za-z_.-][A-Za-z0-9_.-]*)\))")
 
 
@@ -72,8 +75,9 @@ def references(containers: Sequence[Mapping[str, Any]], volumes: Sequence[Mappin
         sources: list[Any] = [*(container.get("envFrom") or ())]
         sources += [variable.get("valueFrom") or {} for variable in container.get("env") or ()]
         for source in sources:
-            for kind, keys in (("ConfigMap", ("configMapRef", "configMapKeyRef")), ("Secret", ("secretRef", "secretKeyRef"))):
-                found.update((kind, source[key]["name"]) for key in keys if source.get(key))
+            for key, value in source.items():
+                if key in _KINDS and value:
+                    found.add((_KINDS[key], value["name"]))
     for volume in volumes:
         for item in (volume, *((volume.get("projected") or {}).get("sources") or ())):
             if item.get("configMap"):

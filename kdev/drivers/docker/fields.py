@@ -1,4 +1,4 @@
-"""Which fields of which objects a Docker Engine can run. Allow-lists: what is in none of them is a problem, by its path.
+"""Which fields of which objects a Docker Engine can run. Allow-lists: what is in none of them is a problem by its path.
 
 A schema maps a field to what it may hold: True for anything, a schema for a mapping, [schema] for a list of mappings.
 IGNORED fields mean nothing to a single engine, and leaving them out changes nothing for the program.
@@ -120,7 +120,7 @@ def check(objects: Sequence[Mapping[str, Any]]) -> None:
         for message, hint in _problems(one)
     ]
     if problems:
-        raise Unsupported(tuple(problems), hint="use a cluster for this, with --target kubernetes, or leave it out here")
+        raise Unsupported(tuple(problems), hint="use a cluster, with --target kubernetes, or leave it out here")
 
 
 def place_of(manifest: Mapping[str, Any]) -> Mark | None:

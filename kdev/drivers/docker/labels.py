@@ -58,7 +58,8 @@ def filters(labels: Iterable[str]) -> str:
 
 def quoted_filters(labels: Iterable[str]) -> str:
     """The same for a URL. urllib would cost more than the request."""
-    return "".join(chr(byte) if chr(byte).isalnum() and byte < 128 else f"%{byte:02X}" for byte in filters(labels).encode())
+    text = filters(labels).encode()
+    return "".join(chr(byte) if byte < 128 and chr(byte).isalnum() else f"%{byte:02X}" for byte in text)
 
 
 def matches(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:

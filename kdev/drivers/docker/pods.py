@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kdev.core.ports import Job
@@ -171,7 +171,7 @@ class Pods:
         api, name = self._clients.api(), spec["name"]
         marks = {**place.labels, labels.ROLE: labels.INIT if place.init else labels.MAIN, labels.CONTAINER: name,
                  labels.SPEC: f"{number:03}"}
-        body = container_config(spec, wanted.spec, Place(marks, place.sandbox, place.mounts, place.environment, place.init))
+        body = container_config(spec, wanted.spec, replace(place, labels=marks))
         with translated():
             created: str = api.create_container_from_config(
                 body, name=labels.name_of(wanted.namespace, wanted.name, name))["Id"]
@@ -224,7 +224,7 @@ class Pods:
                 api.remove_volume(volume["Name"])
 
 
-class suppress_missing:  # noqa: N801 - reads as a statement
+class suppress_missing:
     """What is not there any more, or is being removed by somebody else, is what was wanted."""
 
     def __enter__(self) -> None: ...

@@ -36,7 +36,8 @@ class Services:
         proxies = observed.rows(self._clients, *mine)
         records = self._records.volumes(*mine)
         whole = {**marks, labels.NAMESPACE: namespace, labels.SPEC: json.dumps(told(spec), sort_keys=True)}
-        fresh = [one for one in (*proxies, *records) if one["Labels"].get(labels.FINGERPRINT) == marks[labels.FINGERPRINT]
+        fresh = [one for one in (*proxies, *records)
+                 if labels.matches({key: marks[key] for key in (labels.FINGERPRINT, labels.OWNER)}, one["Labels"])
                  and one.get("State", "running") in ("running", "restarting")]
         if len(fresh) == 1 == len(proxies) + len(records):
             return
@@ -124,7 +125,8 @@ def told(spec: Mapping[str, Any]) -> dict[str, Any]:
     """What a proxy needs to know of a Service, for its label."""
     return {
         "selector": {key: str(value) for key, value in (spec.get("selector") or {}).items()},
-        "ports": [{key: port[key] for key in ("port", "targetPort") if key in port} for port in spec.get("ports") or ()],
+        "ports": [{key: port[key] for key in ("port", "targetPort") if key in port}
+                  for port in spec.get("ports") or ()],
         "sticky": spec.get("sessionAffinity") == "ClientIP",
     }
 

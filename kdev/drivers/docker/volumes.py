@@ -50,7 +50,7 @@ def lay_out(spec: Mapping[str, Any], namespace: str, uid: str, fields: Mapping[s
         for mount in container.get("volumeMounts") or ():
             source = sources.get(mount["name"])
             if source is None:
-                raise StepFailed(f"container {container['name']} mounts volume {mount['name']}, which the pod does not have")
+                raise StepFailed(f"container {container['name']} mounts volume {mount['name']}, which its pod has not")
             content = _content(source, fields, data)
             sub = str(mount.get("subPath") or "").strip("/")
             if content is not None and sub:
@@ -96,7 +96,8 @@ def _options(empty: Mapping[str, Any]) -> dict[str, str]:
 
 def _mount(name: str, target: str, read_only: bool) -> dict[str, Any]:
     # Without NoCopy the engine would fill an empty volume with what the image has there; Kubernetes does not.
-    return {"Type": "volume", "Source": name, "Target": target, "ReadOnly": read_only, "VolumeOptions": {"NoCopy": True}}
+    return {"Type": "volume", "Source": name, "Target": target, "ReadOnly": read_only,
+            "VolumeOptions": {"NoCopy": True}}
 
 
 def _below(content: Sequence[File], sub: str, target: str) -> list[File]:
@@ -126,8 +127,8 @@ def _files(source: Mapping[str, Any], mode: int | None, fields: Mapping[str, str
     wanted = source[kind]
     default = int(wanted.get("defaultMode") or mode or 0o644)
     if kind == "downwardAPI":
-        return [(_inside(item["path"]), fields[item["fieldRef"]["fieldPath"]].encode(), int(item.get("mode") or default))
-                for item in wanted.get("items") or ()]
+        return [(_inside(one["path"]), fields[one["fieldRef"]["fieldPath"]].encode(), int(one.get("mode") or default))
+                for one in wanted.get("items") or ()]
     name = wanted.get("secretName") or wanted.get("name", "")
     proper = "ConfigMap" if kind == "configMap" else "Secret"
     found = data.get((proper, name))

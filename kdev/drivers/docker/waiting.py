@@ -23,6 +23,7 @@ def wait_ready(clients: Clients, refs: Sequence[ObjectRef], timeout: float, job:
     """Until every workload among `refs` is ready. StepFailed as soon as it is hopeless, or after `timeout` seconds."""
     until = time.monotonic() + timeout
     waiting = [ref for ref in refs if ref.kind in WORKLOADS]
+    said = ""
     while True:
         job.cancel.check()
         missing = []
@@ -36,7 +37,9 @@ def wait_ready(clients: Clients, refs: Sequence[ObjectRef], timeout: float, job:
         words = "; ".join(f"{ref}: {why}" for ref, why in missing)
         if time.monotonic() >= until:
             raise StepFailed(f"not ready after {timeout:g} seconds: {words}", detail=_details(clients, waiting, job))
-        job.progress(f"waiting for {words}")
+        if words != said:
+            job.progress(f"waiting for {words}")
+            said = words
         job.cancel.wait(_PAUSE)
 
 
@@ -44,7 +47,8 @@ def why_hopeless(pod: Pod) -> str:
     """Why waiting for this pod will not help, "" while it may."""
     for container in pod.containers:
         if container.state == "waiting" and container.reason == "CrashLoopBackOff":
-            return f"container {container.name} is in CrashLoopBackOff: {_ended(container)}, {container.restarts} restarts"
+            often = f"{container.restarts} restarts"
+            return f"container {container.name} is in CrashLoopBackOff: {_ended(container)}, {often}"
         if container.state == "waiting" and container.reason == "RunContainerError":
             return f"container {container.name} cannot be started"
     if pod.phase == "Failed":
@@ -78,6 +82,9 @@ def _missing(clients: Clients, ref: ObjectRef, job: Job) -> str:
     pods = [pod for pod in observed.pods_of(clients, rows) if not pod.terminating]
     wanted = applied(ref.digest)
     count = wanted.pods if wanted else 1
+    if count and not pods:
+        raise StepFailed(f"{ref} will not be ready: its pods are gone",
+                         hint="somebody else may have deployed or deleted an object of this name")
     for pod in pods:
         why = why_hopeless(pod)
         if why:
