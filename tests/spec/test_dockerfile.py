@@ -42,7 +42,8 @@ def lines(*rows: str) -> str:
             id="two heredocs in a line",
         ),
         pytest.param(
-            "FROM a\nONBUILD RUN <<E\nFROM b\nE\n", [("FROM", "a"), ("ONBUILD", "RUN <<E")], id="a heredoc behind ONBUILD",
+            "FROM a\nONBUILD RUN <<E\nFROM b\nE\n", [("FROM", "a"), ("ONBUILD", "RUN <<E")],
+            id="a heredoc behind ONBUILD",
         ),
         pytest.param("FROM a\nRUN x<<E\nUSER u\n", [("FROM", "a"), ("RUN", "x<<E"), ("USER", "u")],
                      id="no heredoc: inside a word"),
