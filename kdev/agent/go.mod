@@ -1,3 +1,3 @@
 module kdev.dev/agent
 
-go 1.25
+go 1.24

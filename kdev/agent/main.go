@@ -1,47 +1,27 @@
-// Command kdev-agent runs inside containers for kdev. It is linked statically, needs no shell, tar, root or network there,
-// and writes nothing but what it is asked to. Every sub-command is one line of the table below and one file beside this one.
+// Command kdev-agent is the one program that kdev puts into containers. Standard library only, no shell, no files of its
+// own. Each sub-command is in a file of its name and enters itself into `commands`.
 package main
 
 import (
+	"fmt"
 	"os"
 )
 
-// command is one sub-command. run gets the arguments after its name and returns the exit code.
-type command struct {
-	name, usage string
-	run         func(args []string) int
-}
-
-var commands = []command{
-	{"version", "", version},
-	{"serve", "ROOT...", serve},
-}
-
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 64
-)
+// commands maps a sub-command to what it does with its arguments; the result is the exit code.
+var commands = map[string]func(args []string) int{}
 
 func main() {
 	if len(os.Args) > 1 {
-		for _, c := range commands {
-			if c.name == os.Args[1] {
-				os.Exit(c.run(os.Args[2:]))
-			}
+		if run, known := commands[os.Args[1]]; known {
+			os.Exit(run(os.Args[2:]))
 		}
 	}
-	usage()
-	os.Exit(exitUsage)
+	fmt.Fprintln(os.Stderr, "kdev-agent: no such command")
+	os.Exit(64)
 }
 
-// usage cannot be reached from the table's functions: Go forbids that a table and its entries need each other.
-func usage() {
-	text := "usage: kdev-agent COMMAND\n"
-	for _, c := range commands {
-		text += "  " + c.name + " " + c.usage + "\n"
-	}
-	complain(text)
+// fail prints one line for people and gives the exit code for "did not work".
+func fail(format string, values ...any) int {
+	fmt.Fprintf(os.Stderr, "kdev-agent: "+format+"\n", values...)
+	return 1
 }
-
-func complain(text string) { _, _ = os.Stderr.WriteString(text) }

@@ -8,22 +8,25 @@ import (
 	"strconv"
 )
 
+func init() { commands["version"] = printVersion }
+
 // protocolVersion is raised when a frame's meaning changes; see PROTOCOL.md.
 const protocolVersion = 1
 
-// version prints the protocol's number and the SHA-256 of this very program, by which kdev knows that the file it finds
-// in a container is whole and its own.
-func version(args []string) int {
+// version is kdev's, put here by the linker.
+var version = "unknown"
+
+// printVersion writes the line by which kdev knows that the file it finds in a container is whole and its own.
+func printVersion([]string) int {
 	sum, err := ownDigest()
 	if err != nil {
-		complain("kdev-agent: cannot read myself: " + err.Error() + "\n")
-		return exitFailed
+		return fail("cannot read this program: %v", err)
 	}
-	_, err = os.Stdout.WriteString("kdev-agent " + strconv.Itoa(protocolVersion) + " " + sum + "\n")
-	if err != nil {
-		return exitFailed
+	line := "kdev-agent " + strconv.Itoa(protocolVersion) + " " + version + " " + sum + "\n"
+	if _, err := os.Stdout.WriteString(line); err != nil {
+		return 1
 	}
-	return exitOK
+	return 0
 }
 
 func ownDigest() (string, error) {

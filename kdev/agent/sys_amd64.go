@@ -1,0 +1,6 @@
+package main
+
+const (
+	sysFstatat   = 262
+	sysRenameat2 = 316
+)
