@@ -26,6 +26,7 @@ from kdev.drivers.docker.logs_stream import LIMIT, lines_of, moment
 from kdev.drivers.docker.wire import Frames
 from kdev.errors import Cancelled, StepFailed, TargetError
 from kdev.runner.cancel import Cancellation
+from tests.drivers.engine_doors import Door, tls_door
 
 # -- framing ----------------------------------------------------------------------------------------------------------
 
@@ -172,6 +173,19 @@ def clients() -> Clients:
     return Clients(DockerSettings())
 
 
+@pytest.fixture(params=["unix", "tcp", "tls"])
+def anyhow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Clients]:
+    """The same engine through each kind of door: its socket, a TCP port, TLS with a client's certificate."""
+    if request.param == "unix":
+        yield Clients(DockerSettings())
+        return
+    secure = request.param == "tls"
+    with tls_door(tmp_path) if secure else Door() as door:
+        found = Clients(DockerSettings(host=door.host, tls_verify=secure, cert_path=str(tmp_path) if secure else ""))
+        yield found
+        found.api().close()
+
+
 @pytest.fixture
 def run(clients: Clients) -> Iterator[Run]:
     """`run("sh", "-c", …)` starts a container and returns its id; all are removed at the end."""
@@ -220,9 +234,9 @@ def seconds_until_cancelled(cancel: Cancellation, blocked: Callable[[], object])
 
 
 @pytest.mark.docker
-def test_a_program_has_two_outputs_and_an_exit_code(clients: Clients, run: Run) -> None:
+def test_a_program_has_two_outputs_and_an_exit_code(anyhow: Clients, run: Run) -> None:
     process = streams.exec_process(
-        clients, run(), ("sh", "-c", "pwd; echo wrong >&2; exit 7"), workdir="/tmp", cancel=Cancellation()
+        anyhow, run(), ("sh", "-c", "pwd; echo wrong >&2; exit 7"), workdir="/tmp", cancel=Cancellation()
     )
     assert output_of(process) == {1: b"/tmp\n", 2: b"wrong\n"}
     assert process.exit_code() == 7
@@ -230,8 +244,8 @@ def test_a_program_has_two_outputs_and_an_exit_code(clients: Clients, run: Run) 
 
 
 @pytest.mark.docker
-def test_a_program_sees_the_end_of_its_input_and_still_answers(clients: Clients, run: Run) -> None:
-    process = streams.exec_process(clients, run(), ("sh", "-c", "cat; echo done"), cancel=Cancellation())
+def test_a_program_sees_the_end_of_its_input_and_still_answers(anyhow: Clients, run: Run) -> None:
+    process = streams.exec_process(anyhow, run(), ("sh", "-c", "cat; echo done"), cancel=Cancellation())
     process.write(b"one\n")
     assert process.read(100) == (1, b"one\n")
     process.write(b"two\n")
@@ -242,8 +256,8 @@ def test_a_program_sees_the_end_of_its_input_and_still_answers(clients: Clients,
 
 
 @pytest.mark.docker
-def test_sixteen_mebibytes_go_in_and_come_out_unchanged(clients: Clients, run: Run) -> None:
-    process = streams.exec_process(clients, run(), ("cat",), cancel=Cancellation())
+def test_sixteen_mebibytes_go_in_and_come_out_unchanged(anyhow: Clients, run: Run) -> None:
+    process = streams.exec_process(anyhow, run(), ("cat",), cancel=Cancellation())
     data = secrets.token_bytes(1 << 20)
 
     def feed() -> None:
@@ -260,9 +274,9 @@ def test_sixteen_mebibytes_go_in_and_come_out_unchanged(clients: Clients, run: R
 
 
 @pytest.mark.docker
-def test_a_program_with_a_terminal_learns_its_size(clients: Clients, run: Run) -> None:
+def test_a_program_with_a_terminal_learns_its_size(anyhow: Clients, run: Run) -> None:
     process = streams.exec_process(
-        clients, run(), ("sh", "-c", "read go; stty size; echo wrong >&2; exit 3"), tty=True, cancel=Cancellation()
+        anyhow, run(), ("sh", "-c", "read go; stty size; echo wrong >&2; exit 3"), tty=True, cancel=Cancellation()
     )
     process.resize(101, 31)
     process.write(b"go\n")
@@ -285,8 +299,8 @@ def test_what_cannot_be_run_fails_with_the_engines_words(
 
 
 @pytest.mark.docker
-def test_a_program_may_itself_end_with_127(clients: Clients, run: Run) -> None:
-    process = streams.exec_process(clients, run(), ("sh", "-c", "exit 127"), cancel=Cancellation())
+def test_a_program_may_itself_end_with_127(anyhow: Clients, run: Run) -> None:
+    process = streams.exec_process(anyhow, run(), ("sh", "-c", "exit 127"), cancel=Cancellation())
     assert output_of(process) == {1: b"", 2: b""}
     assert process.exit_code() == 127
     process.close()
@@ -300,9 +314,9 @@ def test_a_container_that_is_not_there_is_a_failure(clients: Clients) -> None:
 
 @pytest.mark.docker
 @pytest.mark.parametrize("call", ["read", "exit_code", "write"])
-def test_cancelling_unblocks_within_a_second(clients: Clients, run: Run, call: str) -> None:
+def test_cancelling_unblocks_within_a_second(anyhow: Clients, run: Run, call: str) -> None:
     cancel = Cancellation()
-    process = streams.exec_process(clients, run(), ("sleep", "60"), cancel=cancel)
+    process = streams.exec_process(anyhow, run(), ("sleep", "60"), cancel=cancel)
 
     def flood() -> None:
         while True:
@@ -316,8 +330,8 @@ def test_cancelling_unblocks_within_a_second(clients: Clients, run: Run, call: s
 
 
 @pytest.mark.docker
-def test_closing_from_another_thread_ends_the_output(clients: Clients, run: Run) -> None:
-    process = streams.exec_process(clients, run(), ("sleep", "60"), cancel=Cancellation())
+def test_closing_from_another_thread_ends_the_output(anyhow: Clients, run: Run) -> None:
+    process = streams.exec_process(anyhow, run(), ("sleep", "60"), cancel=Cancellation())
     timer = threading.Timer(0.2, process.close)
     timer.start()
     assert process.read(100) == (0, b"")
@@ -327,15 +341,15 @@ def test_closing_from_another_thread_ends_the_output(clients: Clients, run: Run)
 
 
 @pytest.mark.docker
-def test_attached_is_the_main_process_with_its_exit_code(clients: Clients, run: Run) -> None:
+def test_attached_is_the_main_process_with_its_exit_code(anyhow: Clients, run: Run) -> None:
     container = run("sh", "-c", "read go; echo got $go; echo wrong >&2; exit 5", stdin=True)
-    process = streams.attach_process(clients, container, cancel=Cancellation())
+    process = streams.attach_process(anyhow, container, cancel=Cancellation())
     process.write(b"it\n")
     assert output_of(process) == {1: b"got it\n", 2: b"wrong\n"}
     assert process.exit_code() == 5
     process.close()
     with pytest.raises(StepFailed, match="not running"):
-        streams.attach_process(clients, container, cancel=Cancellation())
+        streams.attach_process(anyhow, container, cancel=Cancellation())
 
 
 @pytest.mark.docker
@@ -377,9 +391,9 @@ def test_a_log_goes_on_after_a_restart_without_gap_or_double_line(clients: Clien
 
 
 @pytest.mark.docker
-def test_following_a_silent_log_is_cancelled_within_a_second(clients: Clients, run: Run) -> None:
+def test_following_a_silent_log_is_cancelled_within_a_second(anyhow: Clients, run: Run) -> None:
     cancel = Cancellation()
-    lines = streams.read_logs(clients, run("sh", "-c", "echo up; sleep 60"), follow=True, cancel=cancel)
+    lines = streams.read_logs(anyhow, run("sh", "-c", "echo up; sleep 60"), follow=True, cancel=cancel)
     assert next(iter(lines)).text == "up"
     assert seconds_until_cancelled(cancel, lambda: next(iter(lines))) < 1
 
@@ -400,17 +414,17 @@ def tar_of(name: str, data: bytes, mode: int = 0o644) -> bytes:
 
 
 @pytest.mark.docker
-def test_files_are_put_into_a_folder_that_is_there(clients: Clients, run: Run) -> None:
+def test_files_are_put_into_a_folder_that_is_there(anyhow: Clients, run: Run) -> None:
     container, cancel = run(), Cancellation()
-    streams.put_files(clients, container, "/tmp", tar_of("hello", b"hi\n", 0o755), cancel)
+    streams.put_files(anyhow, container, "/tmp", tar_of("hello", b"hi\n", 0o755), cancel)
     process = streams.exec_process(
-        clients, container, ("sh", "-c", "cat /tmp/hello; test -x /tmp/hello"), cancel=cancel
+        anyhow, container, ("sh", "-c", "cat /tmp/hello; test -x /tmp/hello"), cancel=cancel
     )
     assert output_of(process)[1] == b"hi\n"
     assert process.exit_code() == 0
     process.close()
     with pytest.raises(StepFailed, match="cannot put files into /nowhere"):
-        streams.put_files(clients, container, "/nowhere", tar_of("hello", b"hi\n"), cancel)
+        streams.put_files(anyhow, container, "/nowhere", tar_of("hello", b"hi\n"), cancel)
 
 
 # -- ports ------------------------------------------------------------------------------------------------------------

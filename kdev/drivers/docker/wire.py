@@ -5,38 +5,54 @@ Reads on demand and keeps no more than it was asked for, so a slow reader slows 
 
 from __future__ import annotations
 
-import selectors
+import io
+import json
 import socket
-import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlencode
 
-import docker
+import requests
 
 from kdev.core.ports import Cancellation
 from kdev.drivers.docker.client import TIMEOUT, Clients, raise_for_status
 from kdev.drivers.docker.errors import translated
+from kdev.drivers.docker.tls_wire import TlsLine, upgrade
 from kdev.errors import Cancelled, KdevError, TargetError
 
 _CHUNK = 65536
 _HEADER = struct.Struct(">BxxxL")
 _STDERR, _SYSTEM = 2, 3
+_REFUSED = 300
+
+
+class Line(Protocol):
+    """What lies under an upgraded connection. One thread reads, another may write; `cut` unblocks both."""
+
+    def read(self, size: int) -> bytes: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def cut(self) -> None: ...
+
+    def release(self) -> None: ...
 
 
 class Wire:
     """Bytes to and from the engine. One thread may read while another writes; `close` is for any thread."""
 
-    def __init__(self, api: docker.APIClient, response: Any) -> None:
-        self._api = api
-        self._response = response
+    def __init__(self, line: Line, release: Callable[[], None], host: str) -> None:
+        self._line = line
+        self._let_go = release
+        self._host = host
         self._lock = threading.Lock()
         self._users = 0
         self._closed = False
-        self._line = _line(response.raw._fp.fp)
 
     @property
     def closed(self) -> bool:
@@ -85,7 +101,7 @@ class Wire:
             usable = not self._closed
             self._users += usable
         try:
-            with translated(self._api.base_url):
+            with translated(self._host):
                 yield usable
         finally:
             with self._lock:
@@ -97,9 +113,7 @@ class Wire:
     def _release(self) -> None:
         with suppress(OSError):
             self._line.release()
-        with suppress(OSError):
-            self._response.close()
-        self._api.close()
+        self._let_go()
 
 
 def hijack(clients: Clients, path: str, cancel: Cancellation, **request: Any) -> Wire:
@@ -108,6 +122,14 @@ def hijack(clients: Clients, path: str, cancel: Cancellation, **request: Any) ->
     `request` goes to requests (params, json).
     """
     cancel.check()
+    wire = (_hijack_tls if clients.endpoint.tls else _hijack)(clients, path, request)
+    if cancel.triggered:
+        wire.close()
+        raise Cancelled
+    return wire
+
+
+def _hijack(clients: Clients, path: str, request: Mapping[str, Any]) -> Wire:
     api = clients.fresh()
     try:
         with translated(api.base_url):
@@ -116,14 +138,44 @@ def hijack(clients: Clients, path: str, cancel: Cancellation, **request: Any) ->
                 headers={"Connection": "Upgrade", "Upgrade": "tcp"}, **request,
             )
             raise_for_status(response)
-            wire = Wire(api, response)
+
+            def release() -> None:
+                with suppress(OSError):
+                    response.close()
+                api.close()
+
+            raw: Any = response.raw
+            return Wire(_line(raw._fp.fp), release, api.base_url)
     except BaseException:
         api.close()
         raise
-    if cancel.triggered:
-        wire.close()
-        raise Cancelled
-    return wire
+
+
+def _hijack_tls(clients: Clients, path: str, request: Mapping[str, Any]) -> Wire:
+    endpoint = clients.endpoint
+    version = clients.api().api_version
+    query = urlencode(request.get("params", {}))
+    body = json.dumps(request["json"]).encode() if "json" in request else b""
+    with translated(endpoint.host):
+        line = TlsLine(endpoint, TIMEOUT)
+        try:
+            target = f"/v{version}{path}" + (f"?{query}" if query else "")
+            status, words = upgrade(line, target, body, {"Content-Type": "application/json"} if body else {})
+            if status >= _REFUSED:
+                raise_for_status(_as_response(status, words, endpoint.host))
+            line.patient()
+        except BaseException:
+            line.release()
+            raise
+    return Wire(line, lambda: None, endpoint.host)
+
+
+def _as_response(status: int, body: bytes, url: str) -> requests.Response:
+    """For the one function that knows how the engine words its refusals."""
+    response = requests.Response()
+    response.status_code, response.url, response.raw = status, url, io.BytesIO(body)
+    response.headers["Content-Type"] = "application/json"
+    return response
 
 
 class Frames:
@@ -209,52 +261,6 @@ class _Plain:
         self._sock.close()
 
 
-class _Secure(_Plain):
-    """TLS. OpenSSL wants one thread at a time in a connection, so nothing blocks inside and waiting is outside."""
-
-    def __init__(self, sock: ssl.SSLSocket, early: bytes) -> None:
-        super().__init__(sock, early)
-        self._busy = threading.Lock()
-
-    def read(self, size: int) -> bytes:
-        if self._early:
-            return super().read(size)
-        try:
-            data = self._patiently(lambda: self._sock.recv(size))
-        except ssl.SSLEOFError:
-            return b""
-        return bytes(data)
-
-    def write(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            part = rest[:_CHUNK]
-            rest = rest[self._patiently(partial(self._sock.send, part)):]
-
-    def finish(self) -> None:
-        # Closing the TCP connection's half would end TLS with it, so TLS says it. Its answer comes with later reads.
-        with self._busy, suppress(ssl.SSLError):
-            self._sock._sslobj.shutdown()
-
-    def cut(self) -> None:
-        socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
-
-    def _patiently(self, act: Callable[[], Any]) -> Any:
-        while True:
-            try:
-                with self._busy:
-                    return act()
-            except ssl.SSLWantReadError:
-                self._wait(selectors.EVENT_READ)
-            except ssl.SSLWantWriteError:
-                self._wait(selectors.EVENT_WRITE)
-
-    def _wait(self, event: int) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._sock, event)
-            selector.select()
-
-
 class _Program:
     """`ssh HOST docker system dial-stdio`: its stdin and stdout are the connection."""
 
@@ -281,17 +287,15 @@ class _Program:
         self._process.wait()
 
 
-def _line(reader: Any) -> _Plain | _Program:
+def _line(reader: Any) -> Line:
     process = getattr(getattr(reader, "channel", None), "proc", None)
     if process is not None:
         return _Program(process, reader)
     raw = getattr(reader, "raw", reader)
     sock = getattr(raw, "_sock", None) or getattr(raw, "sock", raw)
     early = _early(reader, sock)
-    secure = isinstance(sock, ssl.SSLSocket)
-    if not secure:
-        sock.settimeout(None)
-    return (_Secure if secure else _Plain)(sock, early)
+    sock.settimeout(None)
+    return _Plain(sock, early)
 
 
 def _early(reader: Any, sock: Any) -> bytes:
@@ -301,6 +305,6 @@ def _early(reader: Any, sock: Any) -> bytes:
     sock.settimeout(0)
     try:
         data = reader.peek(1)
-    except (ssl.SSLWantReadError, BlockingIOError):
+    except BlockingIOError:
         return b""
     return bytes(data)
