@@ -187,7 +187,7 @@ class Session:
         self._wave.skip()
         self._failed.discard(step.id)
         if step.id not in self._told and worker is None:
-            # Once is enough: a saved file that turns out to be equal is nothing to talk about.
+            # Once is enough: what was looked at again and found equal is nothing to talk about.
             self._told.add(step.id)
             self.tell(events.Skipped(step.id, "inputs equal"))
         self._follow(self._scheduler.checked(index, (), self._results[step.id].digest))
@@ -204,6 +204,7 @@ class Session:
         self._follow(self._scheduler.confirmed(index, differs))
 
     def _start(self, index: int, step: Step, reasons: tuple[Reason, ...]) -> None:
+        self._told.add(step.id)
         self.tell(events.Started(step.id, reasons))
         self._crew.start(index, step, self._judged[step.id])
 
