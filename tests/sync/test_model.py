@@ -105,7 +105,7 @@ class Player:
         assert news <= kept
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(OPS, max_size=25), st.sampled_from([Strategy.PREFER_LOCAL, Strategy.PREFER_REMOTE]))
 def test_both_sides_end_equal_and_nothing_is_lost(ops: list[Op], strategy: Strategy) -> None:
     with tempfile.TemporaryDirectory() as folder:
