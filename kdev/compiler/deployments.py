@@ -77,13 +77,15 @@ def _render(deployment: model.Deployment, namespace: str, used: Mapping[str, Bui
     assert isinstance(kubectl, model.KubectlDeploy)
     key = f"deployments.{deployment.name}"
     patterns = tuple(scope.path(pattern) for pattern in kubectl.manifests)
+    held = tuple(sorted(image.repository for image in used.values() if image.held))
     inputs: tuple[Input, ...] = (
         setting(f"{key}.kubectl", (kubectl.replace_image_tags, kubectl.flags)),
+        setting("dev.interactive", held),
         setting(f"{key}.namespace", namespace),
         Files(f"manifests of {scope.id('deploy', deployment.name)}", patterns),
     )
     replaced = tuple(sorted((image.repository, image.step) for image in used.values()))
-    action = Render(deployment.name, patterns, namespace, replaced, kubectl.replace_image_tags)
+    action = Render(deployment.name, patterns, namespace, replaced, kubectl.replace_image_tags, held)
     needs = tuple(image.step for image in used.values())
     return Step(scope.id("render", deployment.name), Role.VALUE, action, needs, (), inputs, "", scope.at(deployment.at))
 

@@ -17,11 +17,13 @@ from kdev.spec import model
 
 @dataclass(frozen=True, slots=True)
 class BuiltImage:
-    """The step whose result is the image's reference: its push when there is one, else its build."""
+    """The step whose result is the image's reference: its push when there is one, else its build. `held`: under `-i` its
+    containers run something else than the app."""
 
     name: str
     repository: str
     step: StepId
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ def compile_images(scope: Scope, scans: tuple[Scan, ...]) -> Images:
         if scope.wish.push and not getattr(wanted.build, "skip_push", False):
             made.append(_push(wanted, made[-1], scope))
         steps += made
-        built[image.name] = BuiltImage(image.name, image.image, made[-1].id)
+        held = scope.wish.interactive and wanted is not image
+        built[image.name] = BuiltImage(image.name, image.image, made[-1].id, held)
     return Images(tuple(steps), built, tuple(problems))
 
 

@@ -90,7 +90,8 @@ class Render(NamedTuple):
     """Kubernetes objects from manifests, with image references replaced.
 
     `images` are (repository, id of the build or push step) pairs; a reference to the repository, whatever its tag,
-    becomes that step's `reference`. Result: blob = JSON list of objects, digest = digest of that list.
+    becomes that step's `reference`. Containers of a repository in `held` do not run their app (`-i`), so their probes are
+    left out: they would never succeed. Result: blob = JSON list of objects, digest = digest of that list.
     """
 
     deployment: str
@@ -98,6 +99,7 @@ class Render(NamedTuple):
     namespace: str
     images: Pairs = ()
     replace_images: bool = True
+    held: tuple[str, ...] = ()
 
 
 class Deploy(NamedTuple):

@@ -49,6 +49,8 @@ class RenderDriver:
                 continue
             for document in documents:
                 content = replaced(document.content, images)
+                if action.held:
+                    hold(content, action.held, job)
                 problems += _place(content, document, action.namespace)
                 objects.append(content)
         if problems:
@@ -81,6 +83,28 @@ def replaced(content: Any, images: Mapping[str, str]) -> Any:
     if isinstance(content, list):
         return [replaced(item, images) for item in content]
     return content
+
+
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+
+
+def hold(content: Any, repositories: tuple[str, ...], job: Job) -> None:
+    """Take the probes out of every container that runs one of `repositories`. A command of the manifest wins over the
+    image's entrypoint, so it is told when there is one."""
+    if isinstance(content, list):
+        for item in content:
+            hold(item, repositories, job)
+    if not isinstance(content, dict):
+        return
+    image = content.get("image")
+    if isinstance(image, str) and manifests.repository(image) in repositories:
+        for probe in _PROBES:
+            content.pop(probe, None)
+        if content.get("command") or content.get("args"):
+            field = "command" if content.get("command") else "args"
+            job.notice(f"container {content.get('name')}: its `{field}` in the manifest wins over -i", level="warning")
+    for value in content.values():
+        hold(value, repositories, job)
 
 
 def without_place(content: Mapping[str, Any]) -> dict[str, Any]:

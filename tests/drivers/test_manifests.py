@@ -115,3 +115,18 @@ def test_an_override_changes_the_text_and_not_the_file(tmp_path: Path) -> None:
     assert (tmp_path / "Dockerfile").read_bytes() == b"FROM x\r\n# \xff\r\n"
     with pytest.raises(StepFailed, match="missing cannot be read"):
         OverrideDriver(str(tmp_path)).run(Override("web", "missing"), FakeJob())
+
+
+def test_a_held_container_has_no_probes_and_a_command_that_wins_is_told(tmp_path: Path) -> None:
+    probe = "readinessProbe: {tcpSocket: {port: 1}}"
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n"
+        f"  - {{name: app, image: shop/web, command: [run], {probe}}}\n  - {{name: other, image: redis, {probe}}}\n"
+    )
+    job = FakeJob()
+    action = Render("web", ("a.yaml",), "d", held=("shop/web",))
+    blob = RenderDriver(str(tmp_path), observer(tmp_path)).run(action, job).blob
+    app, other = json.loads(blob or "")[0]["spec"]["containers"]
+    assert "readinessProbe" not in app
+    assert "readinessProbe" in other
+    assert job.notices == [("container app: its `command` in the manifest wins over -i", "warning")]
