@@ -373,6 +373,7 @@ def test_a_log_is_read_whole_with_long_lines(clients: Clients, run: Run, tty: bo
     assert [moment(line.time) for line in lines] == sorted(moment(line.time) for line in lines)
     last = list(streams.read_logs(clients, container, last=1, cancel=Cancellation()))
     assert last == lines[-1:]
+    assert list(streams.read_logs(clients, container, last=0, cancel=Cancellation())) == []
 
 
 @pytest.mark.docker

@@ -132,21 +132,25 @@ def dial(clients: Clients, sandbox_id: str, address: str, port: int, cancel: Can
     StepFailed when nothing listens on the port, or when the pod can only be reached by an agent that is not there.
     """
     cancel.check()
-    refused = False
+    refused = lost = False
     if _is_own(address) and _is_routed(clients):
         try:
             return _directly(address, port, cancel)
         except ConnectionRefusedError:
             refused = True  # on this address; the program may listen on the pod's own loopback only
         except OSError:
-            with _lock:
-                _routed[clients] = False
+            lost = True
     try:
-        return relayed(clients, sandbox_id, port, cancel)
+        connection = relayed(clients, sandbox_id, port, cancel)
     except StepFailed as error:
         if refused and error.exit_code in (126, 127):
             raise _silent(port, "") from error
         raise
+    if lost:
+        # The pod is well, so it is the way to it that is not there. A pod that has just gone proves nothing.
+        with _lock:
+            _routed[clients] = False
+    return connection
 
 
 def relayed(clients: Clients, sandbox_id: str, port: int, cancel: Cancellation) -> Connection:
