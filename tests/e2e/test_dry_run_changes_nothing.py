@@ -19,11 +19,13 @@ def engine(project: Project) -> dict[str, str]:
     """What the engine holds of this project, with everything that would show a change."""
     own = f"label=kdev.dev/project={project.root.name}"
     containers = docker("ps", "-aq", "--no-trunc", "--filter", own).split()
+    # Not everything that inspect prints: probes run in the containers all the time, and have ids there.
+    facts = "{{.Id}} {{.Name}} {{.State.StartedAt}} {{.RestartCount}} {{json .Config}} {{json .HostConfig}}"
     return {
-        "containers": docker("inspect", *containers) if containers else "",
+        "containers": docker("inspect", "--format", facts, *containers) if containers else "",
         "networks": docker("network", "ls", "--no-trunc", "--filter", own),
         "volumes": docker("volume", "ls", "--filter", own),
-        "images": docker("images", "--no-trunc", f"{project.repository}/*"),
+        "images": docker("images", "--no-trunc", "--format", "{{.ID}} {{.Tag}}", f"{project.repository}/*"),
     }
 
 
