@@ -65,7 +65,7 @@ def test_the_registry_of_a_reference(reference: str, registry: str) -> None:
     assert registry_of(reference) == registry
 
 
-@pytest.mark.parametrize("key", [HUB, "docker.io", "index.docker.io", "https://registry-1.docker.io/v2/"])
+@pytest.mark.parametrize("key", [HUB, "docker.io", "index.docker.io", "https://docker.io/v2/"])
 def test_docker_hub_is_found_under_every_name_it_ever_had(make: Make, key: str) -> None:
     settings = make({"auths": {key: auth("ann", SECRET)}})
     assert login(credentials_for(settings, "team/app")) == {

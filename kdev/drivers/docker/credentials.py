@@ -20,7 +20,7 @@ from kdev.errors import Cancelled, TargetError
 
 HUB = "docker.io"
 _HUB_KEY = "https://index.docker.io/v1/"
-_HUB_NAMES = frozenset((HUB, "index.docker.io", "registry-1.docker.io"))
+_HUB_NAMES = frozenset((HUB, "index.docker.io"))
 _HELPER_TIMEOUT = 30
 _NOT_FOUND = "credentials not found"
 

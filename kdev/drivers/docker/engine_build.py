@@ -69,23 +69,31 @@ def _logins(clients: Clients, action: Build, dockerfile: bytes, cancel: Cancella
 
 
 def _followed(stream: Iterable[Mapping[str, Any]], log: BuildLog) -> str:
-    image_id = ""
+    image_id = begun = ""
     for message in stream:
+        # A message is what came out of the container at once: any piece of a line, or several.
+        *lines, begun = (begun + str(message.get("stream", ""))).split("\n")
+        for line in lines:
+            _tell(line, log)
         if "error" in message:
+            _tell(begun, log)
             raise log.failure(str(message["error"]))
         image_id = (message.get("aux") or {}).get("ID", image_id)
-        for line in str(message.get("stream", "")).splitlines():
-            step = _STEP.match(line)
-            if step:
-                log.progress(step[3], int(step[1]), int(step[2]))
-            log.line(line)
-        sizes = message.get("progressDetail") or {}
         if message.get("status") and message.get("id"):
+            sizes = message.get("progressDetail") or {}
             done, total = int(sizes.get("current", 0)), int(sizes.get("total", 0))
             log.progress(f"{message['status']} {message['id']}", done, total)
+    _tell(begun, log)
     if not image_id:
         raise log.failure("the engine gave no image")
     return image_id
+
+
+def _tell(line: str, log: BuildLog) -> None:
+    step = _STEP.match(line)
+    if step:
+        log.progress(step[3], int(step[1]), int(step[2]))
+    log.line(line)
 
 
 def _explain(error: StepFailed) -> None:

@@ -139,7 +139,7 @@ def test_secret_arguments_reach_the_build_and_nobody_reads_them(place: Workplace
 
 def test_steps_are_told_as_they_come_and_lines_one_by_one(place: Workplace) -> None:
     mark = secrets.token_hex(4)
-    place.build(f"FROM busybox:1.36\nRUN printf 'one {mark}\\ntwo'; printf ' halves\\n'\n")
+    place.build(f"FROM busybox:1.36\nRUN printf 'one {mark}\\ntwo'; sleep 0.2; printf ' halves\\n'\n")
     printed = [text for text, _, _ in place.job.outputs]
     assert f"one {mark}" in printed
     assert "two halves" in printed

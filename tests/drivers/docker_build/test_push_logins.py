@@ -1,4 +1,4 @@
-"""Pushes to a real registry: without and with a login, through helpers and identity tokens, over TLS."""
+"""Logins on their way to a real registry: stored, from helpers, and identity tokens, over http and TLS."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import base64
 import json
 import secrets
 import shutil
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kdev.core.actions import Push
-from kdev.core.step import ReasonKind, Result
+from kdev.core.step import Result
 from kdev.drivers.docker.client import Clients
 from kdev.drivers.docker.endpoint import settings_from
 from kdev.drivers.docker.push import PushDriver
-from kdev.errors import KdevError, StepFailed, TargetError
 from tests.drivers.docker_build.registry import PASSWORD, USER, TokenServer, htpasswd, registry
 from tests.fakes.job import FakeJob
 from tests.project import docker
@@ -72,41 +70,6 @@ def pushing(tmp_path: Path) -> Iterator[Pushing]:
         made.clean_up()
 
 
-def test_the_result_is_the_digest_that_the_registry_has(pushing: Pushing, tmp_path: Path) -> None:
-    with registry(tmp_path / "registry") as address:
-        action, result, job = pushing.push(address, "kdev-1", "latest")
-        assert result.value("reference") == f"{address}/team/web:kdev-1"
-        for tag in ("kdev-1", "latest"):
-            request = urllib.request.Request(
-                f"http://{address}/v2/team/web/manifests/{tag}", method="HEAD",
-                headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"},
-            )
-            with urllib.request.urlopen(request) as response:
-                assert response.headers["Docker-Content-Digest"] == result.digest
-        assert any(result.digest in line for line, _, _ in job.outputs)
-        assert pushing.driver.verify(action, result) == ()
-
-
-def test_what_left_the_registry_or_was_replaced_there_is_pushed_again(pushing: Pushing, tmp_path: Path) -> None:
-    with registry(tmp_path / "registry") as address:
-        action, result, _ = pushing.push(address)
-        [replaced] = pushing.driver.verify(action, result._replace(digest="sha256:" + "0" * 64))
-        assert replaced.kind is ReasonKind.RESULT_GONE
-        assert "another image" in replaced.detail
-        delete = urllib.request.Request(f"http://{address}/v2/team/web/manifests/{result.digest}", method="DELETE")
-        urllib.request.urlopen(delete).close()
-        [gone] = pushing.driver.verify(action, result)
-        assert (gone.kind, gone.detail) == (ReasonKind.RESULT_GONE, "not in the registry")
-
-
-def test_a_registry_that_does_not_answer_forgets_nothing(pushing: Pushing, tmp_path: Path) -> None:
-    with registry(tmp_path / "registry") as address:
-        action, result, _ = pushing.push(address)
-    assert pushing.driver.verify(action, result) == ()
-    with pytest.raises(StepFailed, match=r"the push of .* failed"):
-        pushing.push(address)
-
-
 def stored(pushing: Pushing, address: str) -> None:
     login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     pushing.log_in(auths={"elsewhere.example": {"auth": "bm86bm8="}, f"https://{address}/v2/": {"auth": login}})
@@ -154,20 +117,3 @@ def test_an_identity_token_is_exchanged_for_a_bearer_token(pushing: Pushing, tmp
         pushing.log_in(auths={address: {"auth": "", "identitytoken": tokens.IDENTITY}})
         assert pushing.push(address)[1].digest == result.digest
     assert {fields["grant_type"] for fields in tokens.asked} == {"refresh_token"}
-
-
-@pytest.mark.parametrize("config", [{}, {"auths": {"127.0.0.1": {"auth": "bm86bm8="}}}], ids=["none", "of another"])
-def test_a_push_without_a_login_says_what_to_do(pushing: Pushing, tmp_path: Path, config: dict[str, object]) -> None:
-    with registry(tmp_path / "registry", auth=htpasswd(tmp_path / "registry")) as address:
-        pushing.log_in(**config)
-        with pytest.raises(TargetError, match=r"refused the push of .* without a login") as caught:
-            pushing.push(address)
-        assert caught.value.hint == f"docker login {address}"
-
-
-def test_a_wrong_password_is_told_and_not_shown(pushing: Pushing, tmp_path: Path) -> None:
-    with registry(tmp_path / "registry", auth=htpasswd(tmp_path / "registry")) as address:
-        pushing.log_in(auths={address: {"username": USER, "password": "wrong horse"}})
-        with pytest.raises(KdevError, match=f"as {USER}") as caught:
-            pushing.push(address)
-    assert "wrong horse" not in repr((caught.value.message, caught.value.hint, caught.value.detail))
