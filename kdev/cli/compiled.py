@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from kdev import __version__
 from kdev.cli.options import Options
-from kdev.core.codec import decode, encode
+from kdev.core.codec import LAYOUT, decode, encode
 from kdev.core.inputs import Files
 from kdev.core.plan import Plan
 from kdev.drivers.files import FileObserver
 from kdev.state.key import SecretKey
 from kdev.state.plans import PlanCache
 
-_KEY = f"{__version__} 1"
+_KEY = f"{__version__} {LAYOUT}"
 
 
 class Shape(NamedTuple):

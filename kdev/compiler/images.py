@@ -17,8 +17,8 @@ from kdev.spec import model
 
 @dataclass(frozen=True, slots=True)
 class BuiltImage:
-    """The step whose result is the image's reference: its push when there is one, else its build. `held`: under `-i` its
-    containers run something else than the app."""
+    """The step whose result is the image's reference: its push when there is one, else its build. `held`: under `-i`
+    its containers run something else than the app."""
 
     name: str
     repository: str

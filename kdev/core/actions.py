@@ -90,8 +90,8 @@ class Render(NamedTuple):
     """Kubernetes objects from manifests, with image references replaced.
 
     `images` are (repository, id of the build or push step) pairs; a reference to the repository, whatever its tag,
-    becomes that step's `reference`. Containers of a repository in `held` do not run their app (`-i`), so their probes are
-    left out: they would never succeed. Result: blob = JSON list of objects, digest = digest of that list.
+    becomes that step's `reference`. Containers of a repository in `held` do not run their app (`-i`), so their probes,
+    which would never succeed, are left out. Result: blob = JSON list of objects, digest = digest of that list.
     """
 
     deployment: str

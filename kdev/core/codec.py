@@ -5,21 +5,25 @@ A tuple becomes a list that starts with the name of its type ("" for a bare tupl
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from kdev.core import inputs
 from kdev.core.actions import ACTIONS
+from kdev.core.inputs import digest_of
 from kdev.core.plan import Plan
 from kdev.core.step import Role, Step
 
-_TYPES: dict[str, Callable[..., Any]] = {
+_TYPES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         Plan, Step, inputs.Setting, inputs.Files, inputs.BuildContext, inputs.BaseImage, inputs.Tool, inputs.Pods,
         inputs.PodSelector, inputs.EachRun, inputs.TargetIdentity, *ACTIONS.values(),
     )
 }
+
+
+LAYOUT = digest_of(*(f"{name}{kind._fields}" for name, kind in sorted(_TYPES.items())))
+"""Differs when any of these types has got other fields: what was kept before must not be read as if it were of now."""
 
 
 def encode(value: object) -> object:
