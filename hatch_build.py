@@ -107,7 +107,7 @@ def compile_for(go: Path, architecture: str, program: Path) -> None:
             raise SystemExit(f"hatch_build: the agent does not compile for linux/{architecture}")
         size = draft.stat().st_size
         if size >= LARGEST:
-            raise SystemExit(f"hatch_build: the agent for linux/{architecture} has {size} bytes; {LARGEST} is the limit")
+            raise SystemExit(f"hatch_build: the agent for linux/{architecture} has {size} bytes, over {LARGEST}")
         draft.replace(program)
     finally:
         draft.unlink(missing_ok=True)

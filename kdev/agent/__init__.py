@@ -1,4 +1,4 @@
-"""The agent's built programs, one per architecture, as they lie in this package. Knows files and digests, no engines."""
+"""The agent's built programs, one per architecture, as they lie in this package. Knows files, no engines."""
 
 from __future__ import annotations
 
