@@ -84,7 +84,7 @@ class DriverTable:
             "Ready": lambda: (self.target,),
             "Hook": lambda: (at.root, dict(at.environment)),
             "Forward": lambda: (self.target, self.finder),
-            "Sync": lambda: (self.target, self.finder),
+            "Sync": lambda: (self.target, self.finder, at.root, at.state, at.verbose_sync),
             "Logs": lambda: (self.target,),
             "Terminal": lambda: (self.target, self.finder),
             "Attach": lambda: (self.target, self.finder),

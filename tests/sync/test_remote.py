@@ -210,7 +210,6 @@ def test_five_thousand_files_are_there_in_seconds(command: str, tmp_path: Path) 
     found.stop()
     assert content(found.there) == content(found.here)
     assert took < 20
-    print(f"{took:.2f} s")
 
 
 @pytest.mark.parametrize(("lines", "rules"), [
