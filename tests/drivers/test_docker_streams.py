@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -174,8 +175,11 @@ def clients() -> Clients:
 
 
 @pytest.fixture(params=["unix", "tcp", "tls"])
-def anyhow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Clients]:
+def anyhow(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     """The same engine through each kind of door: its socket, a TCP port, TLS with a client's certificate."""
+    # What a company's machines trust on the web is not what an engine is known by.
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "web.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "web.pem"))
     if request.param == "unix":
         yield Clients(DockerSettings())
         return

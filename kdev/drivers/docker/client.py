@@ -134,10 +134,10 @@ def cut(response: requests.Response) -> None:
     file's when the reader touches it.
     """
     reader = getattr(getattr(response.raw, "_fp", None), "fp", None)
+    process = getattr(getattr(reader, "channel", None), "proc", None)
     handle = getattr(reader, "raw", reader)
-    for name in ("_sock", "sock", "channel"):
+    for name in ("_sock", "sock"):
         handle = getattr(handle, name, handle)
-    process = getattr(handle, "proc", None)
     if process is not None:  # ssh:// through the ssh program
         process.kill()
     elif handle is not None and hasattr(handle, "shutdown"):
