@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from importlib import import_module
 
-from kdev.cli.compiled import Cache, Compiled
+from kdev.cli.compiled import Cache, Compiled, environment_digest
 from kdev.cli.options import Options
 from kdev.core.plan import Plan
 from kdev.core.ports import Screen
@@ -106,7 +106,11 @@ class Workshop:
         """What the inputs of steps are now."""
         return Observing(
             self.files,
-            Answers(table.base_image, table.tool, table.pods, table.target_identity, self.key.digest),
+            Answers(
+                table.base_image, table.tool, table.pods, table.target_identity, table.login,
+                secret=self.key.digest,
+                environment=lambda name: environment_digest(self.key, name),
+            ),
             self.run_id,
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kdev.compiler.images import BuiltImage
-from kdev.compiler.request import Scope, setting
+from kdev.compiler.request import Scope
 from kdev.compiler.workloads import Scan, Workload
 from kdev.core.actions import Deploy, EnsureNamespace, Ready, Render
 from kdev.core.inputs import Files, Input, TargetIdentity
@@ -67,7 +67,7 @@ def _namespace(namespace: str, scope: Scope) -> Step:
         StepId(f"namespace:{namespace}"),
         Role.EFFECT,
         EnsureNamespace(namespace),
-        inputs=(setting("namespace", namespace), TargetIdentity()),
+        inputs=(scope.setting("namespace", namespace), TargetIdentity()),
         at=f"{scope.path('devspace.yaml')}:1:1",
     )
 
@@ -79,9 +79,9 @@ def _render(deployment: model.Deployment, namespace: str, used: Mapping[str, Bui
     patterns = tuple(scope.path(pattern) for pattern in kubectl.manifests)
     held = tuple(sorted(image.repository for image in used.values() if image.held))
     inputs: tuple[Input, ...] = (
-        setting(f"{key}.kubectl", (kubectl.replace_image_tags, kubectl.flags)),
-        setting("dev.interactive", held),
-        setting(f"{key}.namespace", namespace),
+        scope.setting(f"{key}.kubectl", (kubectl.replace_image_tags, kubectl.flags)),
+        scope.setting("dev.interactive", held),
+        scope.setting(f"{key}.namespace", namespace),
         Files(f"manifests of {scope.id('deploy', deployment.name)}", patterns),
     )
     replaced = tuple(sorted((image.repository, image.step) for image in used.values()))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from kdev.compiler.deployments import Deployed
 from kdev.compiler.images import BuiltImage, interactive_image
-from kdev.compiler.request import Scope, setting
+from kdev.compiler.request import Scope
 from kdev.core.actions import Action, Forward, Logs, Open, Sync, Terminal
 from kdev.core.inputs import Input, Pods, PodSelector, TargetIdentity
 from kdev.core.step import Role, Step, StepId
@@ -54,7 +54,7 @@ class _Builder:
         """A service that is connected to the pods of `selectors`."""
         needs = dict.fromkeys(need for selector in selectors for need in self.needs(selector))
         pods: list[Input] = [Pods(self.selector(selector)) for selector in selectors]
-        inputs = (setting(f"dev.{kind}.{name}", action[0:]), TargetIdentity(), *pods)
+        inputs = (self.scope.setting(f"dev.{kind}.{name}", action[0:]), TargetIdentity(), *pods)
         return Step(self.scope.id(kind, name), Role.SERVICE, action, tuple(needs), tuple(after), inputs, "", at)
 
 
@@ -68,7 +68,7 @@ def compile_dev(scope: Scope, built: Mapping[str, BuiltImage], deployed: tuple[D
     at = f"{scope.path('devspace.yaml')}:1:1"
     for number, url in enumerate(dev.open, 1):
         needs = forwards or tuple(d.ready for d in deployed)
-        inputs = (setting(f"dev.open.{number}", url),)
+        inputs = (scope.setting(f"dev.open.{number}", url),)
         steps.append(Step(scope.id("open", str(number)), Role.SERVICE, Open(url), needs, (), inputs, "", at))
     terminal = dev.terminal
     wanted = scope.wish.terminal
@@ -130,7 +130,7 @@ def _logs(
     # The log stream follows pods by itself: a replaced pod is the next source, not a reason to begin again.
     needs = dict.fromkeys(d.ready for selector in selectors for d in builder.hosts(selector))
     images = dict.fromkeys(built[name].step for name in names if name in built)
-    inputs = (setting("dev.logs", action[0:]), TargetIdentity())
+    inputs = (scope.setting("dev.logs", action[0:]), TargetIdentity())
     at = f"{scope.path('devspace.yaml')}:1:1"
     return [Step(scope.id("logs", "all"), Role.SERVICE, action, (*images, *needs), after, inputs, "", at)]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kdev.compiler.request import Scope, setting
+from kdev.compiler.request import Scope
 from kdev.core.actions import Build, CustomBuild, Deploy, Hook, Push, Render
 from kdev.core.step import Role, Step, StepId
 from kdev.errors import Problem
@@ -72,7 +72,7 @@ def _name(step: Step) -> str:
 def _step(scope: Scope, hook: model.Hook, number: int) -> Step:
     action = Hook(hook.command, hook.args, scope.path("."))
     name = f"{hook.event}-{hook.what}-{number}"
-    inputs = (setting(f"hooks.{number - 1}", (hook.command, hook.args)),)
+    inputs = (scope.setting(f"hooks.{number - 1}", (hook.command, hook.args)),)
     return Step(scope.id("hook", name), Role.EFFECT, action, inputs=inputs, pool="hook", at=scope.at(hook.at))
 
 

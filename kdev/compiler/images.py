@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kdev.compiler.request import Scope, join, setting
+from kdev.compiler.request import Scope, join
 from kdev.compiler.workloads import Scan, images_of
 from kdev.core.actions import Build, CustomBuild, Override, Push
-from kdev.core.inputs import BaseImage, BuildContext, EachRun, Files, Input, Tool
+from kdev.core.inputs import BaseImage, BuildContext, EachRun, Environment, Files, Input, Login, Tool
 from kdev.core.step import Role, Step, StepId
 from kdev.errors import ConfigError, Problem
 from kdev.spec import dockerfile as df
@@ -95,9 +95,9 @@ def interactive_image(scope: Scope) -> str:
 def _custom(image: model.Image, build: model.CustomBuild, scope: Scope) -> Step:
     key = f"images.{image.name}"
     inputs: list[Input] = [
-        setting(f"{key}.image", image.image),
-        setting(f"{key}.tag", image.tag),
-        setting(f"{key}.build.custom", (build.command, build.args, build.image_flag)),
+        scope.setting(f"{key}.image", image.image),
+        scope.setting(f"{key}.tag", image.tag),
+        scope.setting(f"{key}.build.custom", (build.command, build.args, build.image_flag)),
     ]
     if build.on_change:
         patterns = tuple(map(scope.path, build.on_change))
@@ -141,10 +141,11 @@ def _from_dockerfile(
     candidates = (f"{dockerfile}.dockerignore", join(context, ".dockerignore"))
     ignore = next((path for path in candidates if scope.sources.read(path) is not None), "")
     inputs: tuple[Input, ...] = (
-        setting(f"{key}.image", image.image),
-        setting(f"{key}.tag", image.tag),
-        setting(f"{key}.build", (build.target, build.network, build.build_args)),
-        setting("dev.sync", synced),
+        scope.setting(f"{key}.image", image.image),
+        scope.setting(f"{key}.tag", image.tag),
+        scope.setting(f"{key}.build", (build.target, build.network, build.build_args)),
+        *(Environment(name) for name, value in build.build_args if value is None),
+        scope.setting("dev.sync", synced),
         BuildContext(f"context of {step}{_apart(synced)}", context, dockerfile, ignore, synced),
         *((Files(f"autoReload of {step}", reload),) if reload and synced else ()),
         *(BaseImage(base) for base in bases),
@@ -176,16 +177,16 @@ def _override(image: model.Image, target: str, dockerfile: str, scope: Scope) ->
     action = Override(image.name, dockerfile, image.entrypoint, image.cmd, (), target)
     inputs: tuple[Input, ...] = (
         Files(f"Dockerfile of {scope.id('build', image.name)}", (dockerfile,)),
-        setting(f"{key}.entrypoint", image.entrypoint),
-        setting(f"{key}.cmd", image.cmd),
-        setting(f"{key}.build.options.target", target),
+        scope.setting(f"{key}.entrypoint", image.entrypoint),
+        scope.setting(f"{key}.cmd", image.cmd),
+        scope.setting(f"{key}.build.options.target", target),
     )
     return Step(scope.id("override", image.name), Role.VALUE, action, inputs=inputs, at=scope.at(image.at))
 
 
 def _push(image: model.Image, build: Step, scope: Scope) -> Step:
     action = Push(image.name, build.id, image.image)
-    inputs = (setting(f"images.{image.name}.image", image.image),)
+    inputs = (scope.setting(f"images.{image.name}.image", image.image), Login(image.image))
     at = scope.at(image.at)
     return Step(scope.id("push", image.name), Role.EFFECT, action, (build.id,), inputs=inputs, pool="push", at=at)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kdev.core.inputs import Setting, digest_of
+from kdev.core.inputs import Secret, Setting, digest_of
 from kdev.core.step import StepId
 from kdev.errors import Mark
 from kdev.spec.model import Dependency, Project
@@ -69,6 +69,14 @@ class Scope:
         where that is possible."""
         return join(self.workspace.prefix, written)
 
+    def setting(self, name: str, value: object) -> Setting | Secret:
+        """A piece of configuration as an input. `value` is made of strings, numbers, booleans, None, tuples and dicts;
+        one that holds a secret is kept apart, so that not even its digest can be guessed at."""
+        text = canonical(value)
+        if any(repr(secret)[1:-1] in text for secret in self.workspace.project.secrets):
+            return Secret(name, text)
+        return Setting(name, digest_of(text))
+
     def at(self, mark: Mark) -> str:
         return f"{self.path(mark.file)}:{mark.line}:{mark.column}"
 
@@ -89,11 +97,6 @@ def join(prefix: str, written: str) -> str:
         else:
             parts.append(part)
     return "/".join(parts) or "."
-
-
-def setting(name: str, value: object) -> Setting:
-    """A piece of configuration as an input. `value` is made of strings, numbers, booleans, None, tuples and dicts."""
-    return Setting(name, digest_of(canonical(value)))
 
 
 def canonical(value: object) -> str:

@@ -17,7 +17,7 @@ _TYPES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         Plan, Step, inputs.Setting, inputs.Files, inputs.BuildContext, inputs.BaseImage, inputs.Tool, inputs.Pods,
-        inputs.PodSelector, inputs.EachRun, inputs.TargetIdentity, *ACTIONS.values(),
+        inputs.PodSelector, inputs.EachRun, inputs.Environment, inputs.Login, inputs.TargetIdentity, *ACTIONS.values(),
     )
 }
 

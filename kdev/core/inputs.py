@@ -58,6 +58,12 @@ class Tool(NamedTuple):
     name: str
 
 
+class Login(NamedTuple):
+    """Who the user is to the registry of `repository`; never the password."""
+
+    repository: str
+
+
 class Pods(NamedTuple):
     """The pod a service is connected to: its uid and the restart count of the container are the entry."""
 
@@ -69,6 +75,12 @@ class EachRun(NamedTuple):
 
     `name` says why, e.g. `images.web.build.custom has no onChange`.
     """
+
+    name: str
+
+
+class Environment(NamedTuple):
+    """A variable of the user's environment that is handed on. Its entry is an HMAC, as a Secret's."""
 
     name: str
 
@@ -97,7 +109,7 @@ class PodSelector(NamedTuple):
     container: str = ""
 
 
-Input = Setting | Secret | Files | BuildContext | BaseImage | Tool | Pods | EachRun | TargetIdentity
+Input = Setting | Secret | Environment | Files | BuildContext | BaseImage | Tool | Login | Pods | EachRun | TargetIdentity
 
 
 class Entry(NamedTuple):

@@ -10,8 +10,10 @@ from kdev.core.inputs import (
     BuildContext,
     EachRun,
     Entry,
+    Environment,
     Files,
     Input,
+    Login,
     Pods,
     Secret,
     Setting,
@@ -30,7 +32,9 @@ class Answers(NamedTuple):
     tool: Callable[[str], str]
     pods: Callable[[Pods, Mapping[StepId, Result]], Entry]
     target: Callable[[], str]
+    login: Callable[[str], str]
     secret: Callable[[str], str]
+    environment: Callable[[str], str]
 
 
 class Observing:
@@ -72,6 +76,10 @@ class Observing:
                 return Entry("target:identity", digest_of(answers.target()))
             case EachRun():
                 return Entry(f"run:{wanted.name}", digest_of(self._run))
+            case Login():
+                return Entry(f"login:{wanted.repository}", digest_of(answers.login(wanted.repository)))
+            case Environment():
+                return Entry(f"env:{wanted.name}", answers.environment(wanted.name))
             case Secret():
                 return Entry(f"secret:{wanted.name}", answers.secret(wanted.value))
 

@@ -151,6 +151,10 @@ class DriverTable:
         """Which engine this is."""
         return self._probe.engine_id()
 
+    def login(self, repository: str) -> str:
+        """Who the user is to the registry of `repository`."""
+        return str(_module("docker.credentials").credentials_identity(self._at.docker, repository))
+
     def pods(self, wanted: Pods, needs: Mapping[StepId, Result]) -> Entry:
         """Which pod and container a service would be connected to now."""
         selector = wanted.selector

@@ -13,7 +13,7 @@ from kdev.compiler.request import Wish, Workspace, join
 from kdev.core.actions import Build, Forward, Sync, Terminal
 from kdev.core.codec import decode, encode
 from kdev.core.graph import Graph
-from kdev.core.inputs import BaseImage, BuildContext
+from kdev.core.inputs import BaseImage, BuildContext, Environment, Secret
 from kdev.core.step import Role, StepId
 from kdev.errors import ConfigError
 from kdev.spec.load import load
@@ -252,3 +252,24 @@ def test_interactive_without_overrides_holds_the_image_of_the_terminal(tmp_path:
     assert "override:api" not in graph.steps
     [terminal] = [step for step in graph.steps.values() if isinstance(step.action, Terminal)]
     assert terminal.action.selector.image_step == "build:web"  # type: ignore[union-attr]
+
+
+SECRET = """\
+version: v1beta3
+vars: [{name: TOKEN, source: input, password: true}]
+images:
+  web: {image: shop/web, dockerfile: web/Dockerfile, context: web, build: {docker: {options: {buildArgs: ARGS}}}}
+"""
+
+
+def test_a_secret_in_the_configuration_is_an_input_that_cannot_be_guessed_from_its_digest(tmp_path: Path) -> None:
+    root = tmp_path / "shop"
+    root.mkdir()
+    (root / "devspace.yaml").write_text(SECRET.replace("ARGS", "{TOKEN: '${TOKEN}', HOME: null}"))
+    project = load(root, Settings(variables={"TOKEN": "hunter2"})).project
+    graph = compile_graph(Workspace(project), Wish("build"), Texts(FILES))
+    inputs = graph.steps[StepId("build:web")].inputs
+    assert [one.name for one in inputs if isinstance(one, Secret)] == ["images.web.build"]
+    assert Environment("HOME") in inputs, "taken from the user's environment, so it counts"
+    with pytest.raises(TypeError):
+        encode(graph.lower(project="shop", pipeline="build"))
