@@ -6,6 +6,7 @@ On the way of a run with nothing to do: what needs an SDK is behind the driver t
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 import time
 from collections.abc import Sequence
@@ -121,7 +122,7 @@ class Workshop:
     def lock(self) -> SessionLock:
         """The project's lock, for this process."""
         since = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        user = os.environ.get("USER") or os.environ.get("LOGNAME") or str(getattr(os, "getuid", lambda: "")())
+        user = pwd.getpwuid(os.getuid()).pw_name
         command = " ".join(["kdev", *sys.argv[1:]])
         return SessionLock(self.folder, Holder(os.getpid(), os.uname().nodename, user, since, command))
 

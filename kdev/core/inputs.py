@@ -109,7 +109,9 @@ class PodSelector(NamedTuple):
     container: str = ""
 
 
-Input = Setting | Secret | Environment | Files | BuildContext | BaseImage | Tool | Login | Pods | EachRun | TargetIdentity
+Input = (
+    Setting | Secret | Environment | Files | BuildContext | BaseImage | Tool | Login | Pods | EachRun | TargetIdentity
+)
 
 
 class Entry(NamedTuple):

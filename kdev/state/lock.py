@@ -92,7 +92,7 @@ class SessionLock:
                 who = str(other) if other else "another session"
                 raise LockedError(
                     f"this project is held by {who}",
-                    hint="join it with `kdev logs`, `kdev enter` or `kdev forward`, or end it first",
+                    hint="look in with `kdev status`, `kdev logs` or `kdev enter`, or end it first",
                 )
             self._sleep(_PAUSE)
 
