@@ -44,13 +44,12 @@ func (r *rules) leaveOut(path, name string) bool { return r.names[name] || r.pat
 
 // walk goes through a folder in the order that SCAN promises.
 type walk struct {
-	tree    *tree
-	rules   rules
-	stop    <-chan struct{}
-	clean   bool                    // remove drafts that are left over
-	enter   func(path string) error // called before a folder is listed; an error leaves it out
-	visit   func(e *entry)
-	visited uint64
+	tree  *tree
+	rules rules
+	stop  <-chan struct{}
+	clean bool                   // remove drafts that are left over
+	enter func(path string) bool // called before a folder is told and listed; false leaves both to the caller
+	visit func(e *entry)
 }
 
 func (w *walk) below(path string) error {
@@ -120,10 +119,8 @@ func (w *walk) node(e *entry) error {
 }
 
 func (w *walk) into(e *entry) error {
-	if w.enter != nil {
-		if err := w.enter(e.path); err != nil {
-			return err
-		}
+	if w.enter != nil && !w.enter(e.path) {
+		return nil
 	}
 	if !w.tree.readable(e.path) {
 		e.kind = kindClosed
@@ -131,8 +128,7 @@ func (w *walk) into(e *entry) error {
 		return nil
 	}
 	w.visit(e)
-	err := w.below(e.path)
-	if err == errStopped {
+	if err := w.below(e.path); err == errStopped {
 		return err
 	}
 	return nil // it vanished, or became something else: the next look will tell

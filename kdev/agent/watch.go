@@ -185,7 +185,7 @@ func (w *watcher) event(watch int32, mask uint32, name string) {
 		}
 		return
 	}
-	path := join2(folder, name)
+	path := below(folder, name)
 	if name == "" {
 		if folder != w.top {
 			w.mark(folder, false)
@@ -201,7 +201,7 @@ func (w *watcher) event(watch int32, mask uint32, name string) {
 	w.mark(path, mask&syscall.IN_ISDIR != 0 && mask&(syscall.IN_CREATE|syscall.IN_MOVED_TO) != 0)
 }
 
-func join2(folder, name string) string {
+func below(folder, name string) string {
 	if folder == "" {
 		return name
 	}
@@ -251,12 +251,12 @@ func (w *watcher) cover(folder string, visit func(e *entry)) error {
 	}
 	through := walk{tree: &w.s.tree, rules: w.rules, stop: w.job.stop, visit: visit}
 	var poll []string
-	through.enter = func(path string) error {
-		if !w.add(path) {
+	through.enter = func(path string) bool {
+		watched := w.add(path)
+		if !watched {
 			poll = append(poll, path)
-			return errPolled
 		}
-		return nil
+		return watched
 	}
 	err := through.below(folder)
 	for _, path := range poll {
@@ -267,8 +267,6 @@ func (w *watcher) cover(folder string, visit func(e *entry)) error {
 	}
 	return err
 }
-
-var errPolled = &fault{code: codeLimit, text: "polled"}
 
 // add watches one folder; false when it has to be polled. A folder that cannot be watched for its own reasons counts as
 // watched: it cannot be listed either.
