@@ -241,12 +241,7 @@ func (w *watcher) cover(folder string, visit func(e *entry)) error {
 		visit = func(*entry) {}
 	}
 	if !w.add(folder) {
-		w.polled[folder] = w.snapshot(folder)
-		for _, path := range slices.Sorted(maps.Keys(w.polled[folder])) {
-			if e, err := w.s.tree.look(path); err == nil {
-				visit(&e)
-			}
-		}
+		w.beginPolling(folder, visit)
 		return nil
 	}
 	through := walk{tree: &w.s.tree, rules: w.rules, stop: w.job.stop, visit: visit}
@@ -263,9 +258,18 @@ func (w *watcher) cover(folder string, visit func(e *entry)) error {
 		if e, look := w.s.tree.look(path); look == nil {
 			visit(&e)
 		}
-		_ = w.cover(path, visit)
+		w.beginPolling(path, visit)
 	}
 	return err
+}
+
+func (w *watcher) beginPolling(folder string, visit func(e *entry)) {
+	w.polled[folder] = w.snapshot(folder)
+	for _, path := range slices.Sorted(maps.Keys(w.polled[folder])) {
+		if e, err := w.s.tree.look(path); err == nil {
+			visit(&e)
+		}
+	}
 }
 
 // add watches one folder; false when it has to be polled. A folder that cannot be watched for its own reasons counts as
