@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from kdev.sync import wire
@@ -49,6 +50,13 @@ class Answers:
         self._wiring.taken(len(frame.payload))
         self.ended = frame.kind in _LAST
         return frame
+
+    def discard(self) -> None:
+        """What has come is not looked at, and nothing more is waited for."""
+        self.ended = True
+        with suppress(Empty):
+            while (frame := self._queue.get_nowait()) is not None:
+                self._wiring.taken(len(frame.payload))
 
     def __iter__(self) -> Iterator[wire.Frame]:
         while not self.ended:
@@ -114,6 +122,7 @@ class Wiring:
         """Nobody wants the rest: let it be ended."""
         if not answers.ended and self.forget(answers):
             self.send(wire.CANCEL, answers.number)
+        answers.discard()
 
     def forget(self, answers: Answers) -> bool:
         """Let it be done, and do not tell. False when all was told already."""

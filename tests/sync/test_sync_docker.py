@@ -86,7 +86,7 @@ def test_files_go_both_ways_and_a_second_start_goes_on(world: World, tmp_path: P
     running.until(lambda: read(world, "/app/www/index.html") == "two")
     [pod] = world.pods("web")
     world.run(pod, "main", "sh", "-c", "echo made > /app/www/there")
-    running.until(lambda: (tmp_path / "www/there").exists())
+    running.until((tmp_path / "www/there").exists)
     assert "→ index.html" in [text for text, _, _ in running.job.outputs]
     assert running.stop() < 1
     assert isinstance(running.end, Cancelled)
