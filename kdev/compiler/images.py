@@ -132,25 +132,8 @@ def _from_dockerfile(
         bases = df.base_images(text, arguments, build.target, file=dockerfile)
     except ConfigError as error:
         return [], list(error.problems)
-    steps: list[Step] = []
     override = _override(image, build.target, dockerfile, scope)
-    if override:
-        steps.append(override)
-    key, step = f"images.{image.name}", scope.id("build", image.name)
-    synced, reload = synced_paths(syncs, scope, context), _reload_patterns(image, scope)
     candidates = (f"{dockerfile}.dockerignore", join(context, ".dockerignore"))
-    ignore = next((path for path in candidates if scope.sources.read(path) is not None), "")
-    inputs: tuple[Input, ...] = (
-        scope.setting(f"{key}.image", image.image),
-        scope.setting(f"{key}.tag", image.tag),
-        scope.setting(f"{key}.build", (build.target, build.network, build.build_args)),
-        *(Environment(name) for name, value in build.build_args if value is None),
-        scope.setting("dev.sync", synced),
-        BuildContext(f"context of {step}{_apart(synced)}", context, dockerfile, ignore, synced),
-        *((Files(f"autoReload of {step}", reload),) if reload and synced else ()),
-        *(BaseImage(base) for base in bases),
-        Tool("builder"),
-    )
     action = Build(
         image=image.name,
         repository=image.image,
@@ -161,13 +144,29 @@ def _from_dockerfile(
         target=build.target,
         network=build.network,
         build_args=build.build_args,
-        ignore_file=ignore,
+        ignore_file=next((path for path in candidates if scope.sources.read(path) is not None), ""),
         builder=scope.wish.builder,
     )
+    inputs = (*_build_inputs(image, action, syncs, scope), *(BaseImage(base) for base in bases), Tool("builder"))
     needs = (override.id,) if override else ()
-    at = scope.at(image.at)
-    steps.append(Step(step, Role.VALUE, action, needs, (), inputs, "build", at))
-    return steps, []
+    step = Step(scope.id("build", image.name), Role.VALUE, action, needs, (), inputs, "build", scope.at(image.at))
+    return [*((override,) if override else ()), step], []
+
+
+def _build_inputs(image: model.Image, action: Build, syncs: Sequence[model.Sync], scope: Scope) -> tuple[Input, ...]:
+    """What the configuration and the files say of a build."""
+    key, step = f"images.{image.name}", scope.id("build", image.name)
+    synced, reload = synced_paths(syncs, scope, action.context), _reload_patterns(image, scope)
+    name = f"context of {step}{_apart(synced)}"
+    return (
+        scope.setting(f"{key}.image", image.image),
+        scope.setting(f"{key}.tag", image.tag),
+        scope.setting(f"{key}.build", (action.target, action.network, action.build_args)),
+        *(Environment(name) for name, value in action.build_args if value is None),
+        scope.setting("dev.sync", synced),
+        BuildContext(name, action.context, action.dockerfile, action.ignore_file, synced),
+        *((Files(f"autoReload of {step}", reload),) if reload and synced else ()),
+    )
 
 
 def _override(image: model.Image, target: str, dockerfile: str, scope: Scope) -> Step | None:
