@@ -195,7 +195,8 @@ class FakeTarget:
         yield
         while True:
             with cancel.closing(self.tell), self._changed:
-                self._changed.wait_for(lambda: self._tellings > seen)
+                while self._tellings == seen:
+                    self._changed.wait()
                 seen = self._tellings
             cancel.check()
             yield

@@ -59,7 +59,7 @@ class Applier:
                      if manifest["kind"] in WORKLOADS]
         done = self.rollout.roll_out(workloads, marks, job, force=force)
         refs.update({(one.kind, one.namespace, one.name): one.ref() for one in workloads})
-        self._prune(owner, set(refs))
+        self._prune(owner, {namespace, *(place for place, _ in clean)}, set(refs))
         if not done:
             for place in {place for place, _ in clean}:
                 self._services.refresh(place)
@@ -115,12 +115,15 @@ class Applier:
         return Workload(manifest, namespace, workload_digest(manifest, data, (self._marks[labels.PROJECT], owner)),
                         replicas(manifest), data)
 
-    def _prune(self, owner: str, kept: set[tuple[str, str, str]]) -> None:
+    def _prune(self, owner: str, namespaces: set[str], kept: set[tuple[str, str, str]]) -> None:
+        # Elsewhere is another environment of the same project, and is not looked at.
         mine = [f"{labels.OWNER}={owner}", f"{labels.PROJECT}={self._marks[labels.PROJECT]}"]
         gone = []
         for thing in (*observed.rows(self._clients, *mine), *self._records.volumes(*mine)):
             ref = ref_of(thing["Labels"])
-            if ref is not None and (ref.kind, ref.namespace, ref.name) not in kept and ref not in gone:
+            if ref is None or ref.namespace not in namespaces:
+                continue
+            if (ref.kind, ref.namespace, ref.name) not in kept and ref not in gone:
                 gone.append(ref)
         if gone:
             self.delete(gone)

@@ -17,25 +17,32 @@ from kdev.errors import KdevError, StepFailed
 
 _LINES = 20
 _PAUSE = 0.2
+_STEADY = 1.0
+"""Seconds that a program without a probe must have stayed up."""
 
 
 def wait_ready(clients: Clients, refs: Sequence[ObjectRef], timeout: float, job: Job) -> None:
     """Until every workload among `refs` is ready. StepFailed as soon as it is hopeless, or after `timeout` seconds."""
     until = time.monotonic() + timeout
-    waiting = [ref for ref in refs if ref.kind in WORKLOADS]
-    said = ""
+    wanted = [ref for ref in refs if ref.kind in WORKLOADS]
+    said, steady, since = "", None, 0.0
     while True:
         job.cancel.check()
-        missing = []
-        for ref in waiting:
-            why = _missing(clients, ref, job)
+        missing, restarts = [], set()
+        for ref in wanted:
+            why, unprobed = _look(clients, ref, job)
+            restarts |= unprobed
             if why:
                 missing.append((ref, why))
-        if not missing:
+        now = time.monotonic()
+        if restarts != steady:
+            steady, since = restarts, now
+        # Nothing tells of a program without a probe that it is up, but that it is still there a moment later.
+        if not missing and (not restarts or now - since >= _STEADY):
             return
-        waiting = [ref for ref, _ in missing]
-        words = "; ".join(f"{ref}: {why}" for ref, why in missing)
-        if time.monotonic() >= until:
+        words = "; ".join(f"{ref}: {why}" for ref, why in missing) or "programs without a probe to stay up"
+        if now >= until:
+            waiting = [ref for ref, _ in missing]
             raise StepFailed(f"not ready after {timeout:g} seconds: {words}", detail=_details(clients, waiting, job))
         if words != said:
             job.progress(f"waiting for {words}")
@@ -76,8 +83,11 @@ def _rows(clients: Clients, ref: ObjectRef) -> list[dict[str, Any]]:
     return observed.rows(clients, f"{labels.NAMESPACE}={ref.namespace}", f"{labels.OBJECT}={ref}", *template)
 
 
-def _missing(clients: Clients, ref: ObjectRef, job: Job) -> str:
-    """What a workload lacks, "" when it is ready. StepFailed when that will not come."""
+def _look(clients: Clients, ref: ObjectRef, job: Job) -> tuple[str, set[tuple[str, str, int]]]:
+    """What a workload lacks, "" when it is ready, and how often its containers without a probe were started again.
+
+    StepFailed when it will not become ready.
+    """
     rows = _rows(clients, ref)
     pods = [pod for pod in observed.pods_of(clients, rows) if not pod.terminating]
     wanted = applied(ref.digest)
@@ -90,13 +100,16 @@ def _missing(clients: Clients, ref: ObjectRef, job: Job) -> str:
         if why:
             raise StepFailed(f"{ref} will not be ready: {pod}: {why}", detail=_words(clients, rows, pod, job.cancel))
     if ref.kind == "Job":
-        return "" if sum(pod.phase == "Succeeded" for pod in pods) >= count else "still running"
+        return ("" if sum(pod.phase == "Succeeded" for pod in pods) >= count else "still running"), set()
+    probed = {row["Labels"].get(labels.UID) for row in rows if "health" in str(row.get("Status"))}
+    restarts = {(pod.uid, one.name, one.restarts) for pod in pods if pod.uid not in probed for one in pod.containers
+                if one.state == "running"}
     ready = sum(pod.ready or (ref.kind == "Pod" and pod.phase == "Succeeded") for pod in pods)
     if ready >= count:
-        return ""
+        return "", restarts
     slow = next((pod for pod in pods if not pod.ready), None)
     why = _why_not(slow) + _unhealthy(clients, rows, slow) if slow else "pods are missing"
-    return f"{ready} of {count} pods ready ({why})"
+    return f"{ready} of {count} pods ready ({why})", restarts
 
 
 def _why_not(pod: Pod) -> str:
