@@ -90,7 +90,7 @@ def parser_for(command: str) -> argparse.ArgumentParser:
         parser.add_argument("--pipeline", default="", choices=PIPELINES[:3], help="judge as this pipeline would")
     elif command == "history":
         parser.add_argument("--limit", type=int, default=20, help="how many runs")
-    elif command in ("enter", "logs"):
+    elif command in ("enter", "attach", "logs"):
         _picking(parser, command)
     elif command == "init":
         parser.add_argument("--yes", "-y", action="store_true", help="ask nothing, take what was found")
@@ -160,7 +160,7 @@ def _picking(parser: argparse.ArgumentParser, command: str) -> None:
     if command == "enter":
         add("--workdir", default="", metavar="DIR", help="the folder to start in")
         add("arguments", nargs=argparse.REMAINDER, metavar="COMMAND", help="instead of a shell")
-    else:
+    elif command == "logs":
         add("-f", "--follow", action="store_true", help="go on printing")
         add("--lines", type=int, default=200, help="how many lines back")
 

@@ -69,6 +69,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "history": ("kdev.cli.history", "the last runs"),
     "status": ("kdev.cli.status", "what runs, and who holds the project"),
     "enter": ("kdev.cli.enter", "a shell, or a command, in a container"),
+    "attach": ("kdev.cli.attach", "this terminal on a container's main process; Ctrl-P Ctrl-Q leaves"),
     "logs": ("kdev.cli.logs", "the output of the project's containers"),
     "init": ("kdev.cli.init", "write a devspace.yaml from the Dockerfile and manifests that are here"),
     "completion": ("kdev.cli.completion", "a completion script for bash, zsh or fish"),

@@ -170,12 +170,6 @@ class Terminal(NamedTuple):
     workdir: str = ""
 
 
-class Attach(NamedTuple):
-    """The user's terminal is the main process's stdin and stdout."""
-
-    selector: PodSelector
-
-
 class Open(NamedTuple):
     """`url` is opened in the browser once it answers."""
 
@@ -184,12 +178,12 @@ class Open(NamedTuple):
 
 Action = (
     EnsureNamespace | Override | Build | CustomBuild | Push | Render | Deploy | Ready | Hook
-    | Forward | Sync | Logs | Terminal | Attach | Open
+    | Forward | Sync | Logs | Terminal | Open
 )
 ACTIONS: dict[str, type[Action]] = {
     kind.__name__: kind
     for kind in (
         EnsureNamespace, Override, Build, CustomBuild, Push, Render, Deploy, Ready, Hook,
-        Forward, Sync, Logs, Terminal, Attach, Open,
+        Forward, Sync, Logs, Terminal, Open,
     )
 }

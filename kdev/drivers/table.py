@@ -48,7 +48,6 @@ _DRIVERS: dict[str, tuple[str, str]] = {
     "Sync": ("sync", "SyncDriver"),
     "Logs": ("logs", "LogsDriver"),
     "Terminal": ("terminal", "TerminalDriver"),
-    "Attach": ("terminal", "AttachDriver"),
     "Open": ("open_url", "OpenDriver"),
 }
 """Action → module below kdev.drivers, and the class in it."""
@@ -87,7 +86,6 @@ class DriverTable:
             "Sync": lambda: (self.target, self.finder, at.root, at.state, at.verbose_sync),
             "Logs": lambda: (self.target,),
             "Terminal": lambda: (self.target, self.finder),
-            "Attach": lambda: (self.target, self.finder),
             "Open": lambda: (),
         }
         return cls(*arguments[name]())

@@ -1,4 +1,4 @@
-"""Terminal and Attach: the user's terminal and a program in a container, joined until one of them ends.
+"""Terminal: the user's terminal and a program in a container, joined until one of them ends.
 
 Also used without a terminal (`kdev enter` in a pipe): stdin goes in, stdout and stderr come out apart.
 """
@@ -37,25 +37,6 @@ class TerminalDriver:
         return ended(converse(process, screen, job.cancel, tty=screen.is_tty))
 
     def verify(self, action: actions.Terminal, result: Result) -> tuple[Reason, ...]:
-        return ()
-
-
-class AttachDriver:
-    """Meets core.ports.Driver for actions.Attach. Ctrl-P Ctrl-Q leaves the program running."""
-
-    def __init__(self, target: Target, finder: PodFinder) -> None:
-        self._target = target
-        self._finder = finder
-
-    def run(self, action: actions.Attach, job: Job) -> Result:
-        """Ends with the main process, or when the user leaves (exit code 0)."""
-        pod, name = self._finder.find(action.selector, job)
-        tty = any(container.tty for container in pod.containers if container.name == name)
-        process = self._target.attach(pod, name, cancel=job.cancel)
-        job.serving(f"attached to {pod.name}/{name}, Ctrl-P Ctrl-Q leaves it")
-        return ended(converse(process, job.screen, job.cancel, tty=tty, detachable=True))
-
-    def verify(self, action: actions.Attach, result: Result) -> tuple[Reason, ...]:
         return ()
 
 

@@ -1,4 +1,4 @@
-"""Terminal and Attach, with a screen that is none and on a real pseudo-terminal."""
+"""Terminals and attached programs, with a screen that is none and on a real pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import threading
 
 import pytest
 
-from kdev.core.actions import Attach, Terminal
+from kdev.core.actions import Terminal
 from kdev.core.inputs import PodSelector
 from kdev.core.ports import Cancellation
+from kdev.core.step import Result
 from kdev.drivers.pods import TargetPodFinder
-from kdev.drivers.terminal import AttachDriver, TerminalDriver
+from kdev.drivers.terminal import TerminalDriver, converse, ended
 from kdev.errors import Cancelled, TargetError
 from kdev.report.screen import TerminalScreen
 from tests.drivers.loopback import LoopbackTarget, Running, container, eventually, pod
@@ -147,10 +148,23 @@ def test_a_broken_stream_is_an_error() -> None:
         running.ended()
 
 
+class Attaching:
+    """What `kdev attach` does, as a driver that `Running` can drive."""
+
+    def __init__(self, target: LoopbackTarget) -> None:
+        self.target = target
+
+    def run(self, action: Terminal, job: FakeJob) -> Result:
+        [one] = self.target.pods("", {})
+        process = self.target.attach(one, one.containers[0].name, cancel=job.cancel)
+        job.serving("attached")
+        return ended(converse(process, job.screen, job.cancel, tty=one.containers[0].tty, detachable=True))
+
+
 def attach(screen: Typist, script: Script, *, tty: bool) -> Running:
     target = LoopbackTarget(pod("web-1", container(tty=tty)))
     target.programs.append(script)
-    return Running(AttachDriver(target, TargetPodFinder(target)), Attach(WEB), FakeJob(screen=screen))
+    return Running(Attaching(target), Terminal(WEB), FakeJob(screen=screen))
 
 
 @pytest.mark.parametrize("keys", [[b"abc\x10\x11def"], [b"abc\x10", b"\x11"]], ids=["at once", "one by one"])
