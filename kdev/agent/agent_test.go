@@ -61,7 +61,7 @@ func FuzzFrames(f *testing.F) {
 			c := &cursor{rest: read.payload}
 			path := c.text()
 			stamp := c.stamp()
-			if c.bad && (stamp != stampOfZeros(stamp) || len(c.text()) > 0) {
+			if c.bad && (stamp.inode != 0 || c.text() != "") {
 				t.Fatal("something was read from what is not there")
 			}
 			_, _ = c.rules()
@@ -72,14 +72,6 @@ func FuzzFrames(f *testing.F) {
 			}
 		}
 	})
-}
-
-// stampOfZeros is what of a stamp may be set although its payload was cut: the fields before the cut.
-func stampOfZeros(s stamp) stamp {
-	if s.inode != 0 {
-		return stamp{}
-	}
-	return s
 }
 
 func TestPathsStayBelowTheTree(t *testing.T) {

@@ -227,10 +227,7 @@ func (s *server) hash(j *job, c *cursor) (*entry, error) {
 			return nil, errStopped
 		default:
 		}
-		e, err := s.tree.look(path)
-		if err != nil {
-			return nil, faultAt(path, err)
-		}
+		e := s.tree.state(path)
 		s.digest(j, &e)
 		out.add(&e)
 	}

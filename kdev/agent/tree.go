@@ -123,6 +123,19 @@ func (t *tree) look(path string) (entry, error) {
 	return entry{path: path}, err
 }
 
+// state is look for one of many paths: trouble with one must not hide the others.
+func (t *tree) state(path string) entry {
+	e, err := t.look(path)
+	if err != nil {
+		e = entry{path: path}
+		// With a link or a file where a folder was, nothing of this path is in the tree.
+		if faultAt(path, err).code != codeRefused {
+			e.kind = kindClosed
+		}
+	}
+	return e
+}
+
 func lookAt(at int, name, path string) (entry, error) {
 	info, err := statAt(at, name)
 	if errors.Is(err, syscall.ENOENT) {

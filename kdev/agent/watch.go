@@ -362,13 +362,7 @@ func (w *watcher) tell() error {
 }
 
 func (w *watcher) tellPath(path string, appeared bool) {
-	e, err := w.s.tree.look(path)
-	if err != nil {
-		if faultAt(path, err).code != codeRefused {
-			return
-		}
-		e = entry{path: path} // a folder above it is none any more
-	}
+	e := w.s.tree.state(path)
 	_, name := split(path)
 	if e.kind == kindFolder && w.rules.leaveOut(path, name) {
 		e.kind = kindPruned

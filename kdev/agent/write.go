@@ -48,7 +48,7 @@ func (s *server) write(id uint32, c *cursor) (*entry, error) {
 	if piecemeal && len(s.uploads) >= mostUploads {
 		return nil, &fault{codeLimit, "64 files are being written already", u.path}
 	}
-	if err := u.begin(&s.tree); err != nil {
+	if err := u.begin(&s.tree, piecemeal); err != nil {
 		return nil, faultAt(u.path, err)
 	}
 	if piecemeal {
@@ -60,12 +60,14 @@ func (s *server) write(id uint32, c *cursor) (*entry, error) {
 	return u.finish(err)
 }
 
-func (u *upload) begin(t *tree) (err error) {
+func (u *upload) begin(t *tree, early bool) (err error) {
 	if u.at, u.name, err = t.parent(u.path, true); err != nil {
 		return err
 	}
-	// Looked at before anything is written, too: a big file need not be sent for nothing.
-	if err = u.check(); err == nil {
+	if early {
+		err = u.check() // so that a big file is not sent for nothing
+	}
+	if err == nil {
 		u.draft = newDraftName()
 		u.file, err = openAt(u.at, u.draft, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL, 0o600)
 	}
