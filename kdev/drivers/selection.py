@@ -7,7 +7,7 @@ project never counts.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -100,6 +100,27 @@ class ContextSelection:
         if path == self.base:
             return name
         return f"{path}/{name}" if self.base == "." else f"{path[len(self.base) + 1:]}/{name}"
+
+
+class FolderSelection:
+    """A whole folder, as it is copied: everything but what `hides` (path relative to it, is it a folder?) says."""
+
+    base = "."
+    start = 0
+    key = "folder"
+    follows_links = False
+
+    def __init__(self, hides: Callable[[str, bool], bool]) -> None:
+        self._hides = hides
+
+    def enter(self, path: str, name: str, state: int) -> tuple[bool, bool, int]:
+        """See Selection."""
+        seen = name not in OWN_FOLDERS and not self._hides(join(path, name), True)
+        return seen, seen, state
+
+    def takes(self, path: str, name: str, state: int) -> bool:
+        """See Selection."""
+        return not self._hides(join(path, name), False)
 
 
 def selects(selection: Selection, path: str) -> bool:

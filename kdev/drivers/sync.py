@@ -13,10 +13,10 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 
 from kdev.core import actions
-from kdev.core.inputs import Files
 from kdev.core.ports import Cancellation, Job, PodFinder, Process, Target
 from kdev.core.step import Reason, Result
 from kdev.drivers.injection import Place, agent_in
+from kdev.drivers.selection import FolderSelection
 from kdev.drivers.sync_report import SyncReport
 from kdev.drivers.watch import FileWatch
 from kdev.errors import KdevError, StepFailed
@@ -31,7 +31,6 @@ from kdev.sync.session import Ends, Session
 from kdev.sync.tree import Tree
 from kdev.sync.wire import shown
 
-_EVERYTHING = (Files("sync", ("**",)),)
 _MEMORIES = 64
 _MOST_WORDS = 2000
 _PIECE = 16 << 10
@@ -172,7 +171,7 @@ class _Run:
 
     def open(self, folder: str, stream: ProcessStream, rules: Rules) -> _Run:
         """Both sides, with their watchers, and the session between them."""
-        watch = FileWatch(folder, _EVERYTHING, self._cancel)
+        watch = FileWatch(folder, (FolderSelection(rules.hides),), self._cancel)
         watch.start()
         remote = RemoteEndpoint(stream, rules, known=half(self._memory, REMOTE), on_broken=self._broken)
         if remote.welcome.root == "/":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from threading import Event, Lock
 from typing import Literal
 
@@ -18,10 +18,10 @@ from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 from kdev.core.inputs import BuildContext, Files
 from kdev.core.ports import Cancellation
-from kdev.drivers.watched import WatchedTree
+from kdev.drivers.selection import FolderSelection
+from kdev.drivers.watched import Inputs, WatchedTree
 from kdev.errors import StateError
 
-Inputs = Iterable[Files | BuildContext]
 Changes = frozenset[str] | None
 """Paths relative to the project (a folder stands for all below it); None when anything may have changed."""
 
@@ -50,7 +50,7 @@ class FileWatch:
         self._cancel = cancel
         self._notify: RustNotify | None = None
         self._lock = Lock()
-        self._pending: tuple[Files | BuildContext, ...] | None = None
+        self._pending: tuple[Files | BuildContext | FolderSelection, ...] | None = None
         self._applied = Event()
         self._ended = False
 

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Set
 from kdev.core.inputs import BuildContext, Files
 from kdev.drivers.files import ignore_candidates
 from kdev.drivers.globs import compile_globs
-from kdev.drivers.selection import ContextSelection, GlobSelection, Selection, join
+from kdev.drivers.selection import ContextSelection, FolderSelection, GlobSelection, Selection, join
 
+Inputs = Iterable[Files | BuildContext | FolderSelection]
 Guides = tuple[tuple[Selection, int], ...]
 """The selections that look into a folder, each with its state there."""
 
@@ -25,7 +26,7 @@ Contents = dict[str, int]
 class WatchedTree:
     """`root` is the project's real path; every other path is relative to it, POSIX. For one thread."""
 
-    def __init__(self, root: str, inputs: Iterable[Files | BuildContext]) -> None:
+    def __init__(self, root: str, inputs: Inputs) -> None:
         self.root = root
         self._inputs = tuple(inputs)
         self._known: dict[str, Contents] = {}
@@ -48,7 +49,7 @@ class WatchedTree:
             return path[len(self.root) + 1 :]
         return os.path.relpath(path, self.root).replace(os.sep, "/")
 
-    def rebuild(self, inputs: Iterable[Files | BuildContext] | None = None) -> set[str]:
+    def rebuild(self, inputs: Inputs | None = None) -> set[str]:
         """Look at everything anew, for other inputs when given; what is not as before."""
         if inputs is not None:
             self._inputs = tuple(inputs)
@@ -96,6 +97,8 @@ class WatchedTree:
                 rules = next((rules for rules in map(self._bytes, candidates) if rules is not None), b"")
                 context = ContextSelection(wanted, rules)
                 found[context.key] = context
+            elif isinstance(wanted, FolderSelection):
+                found[wanted.key] = wanted
             else:
                 for pattern in wanted.patterns:
                     for glob in map(GlobSelection, compile_globs(pattern)):
