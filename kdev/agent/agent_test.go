@@ -136,9 +136,9 @@ func TestJSON(t *testing.T) {
 }
 
 func TestChecksAreReadAsTheyAreWritten(t *testing.T) {
-	got, err := readCheck(`{"timeout":1.5,"failureThreshold":4,"tcp":null,` +
-		`"http":{"host":"","port":80,"path":"/x","headers":[["A","b"]]},"exec":null}`)
-	want := &check{timeout: 1.5, failureThreshold: 4,
+	got, err := readCheck(`{"timeout":1.5,"tcp":null,` +
+		`"http":{"host":"","port":80,"path":"/x","headers":[["A","b"]]}}`)
+	want := &check{timeout: 1.5,
 		http: &httpCheck{port: 80, path: "/x", headers: [][2]string{{"A", "b"}}}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)

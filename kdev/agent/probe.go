@@ -2,29 +2,22 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 )
 
 func init() { commands["probe"] = probe }
 
-// check is one probe of a container, as kdev writes it in JSON (see readCheck). Exactly one of http, tcp and exec is set.
-// Times are seconds.
+// check is one probe of a container, as kdev writes it in JSON (see readCheck). Exactly one of http and tcp is set; the
+// timeout is in seconds.
 type check struct {
-	http             *httpCheck
-	tcp              *tcpCheck
-	exec             []string
-	initialDelay     float64
-	period           float64
-	timeout          float64
-	failureThreshold int
+	http    *httpCheck
+	tcp     *tcpCheck
+	timeout float64
 }
 
 type httpCheck struct {
@@ -39,8 +32,8 @@ type tcpCheck struct {
 	port int
 }
 
-// readCheck takes {"http": {"host", "port", "path", "headers": [[NAME, VALUE], …]}, "tcp": {"host", "port"}, "exec": [ARG, …],
-// "initialDelay", "period", "timeout", "failureThreshold"}; what is not there, or null, is zero.
+// readCheck takes {"http": {"host", "port", "path", "headers": [[NAME, VALUE], …]}, "tcp": {"host", "port"}, "timeout"};
+// what is not there, or null, is zero.
 func readCheck(text string) (*check, error) {
 	value, err := parseJSON(text)
 	if err != nil {
@@ -50,10 +43,7 @@ func readCheck(text string) (*check, error) {
 	if fields == nil {
 		return nil, errJSON
 	}
-	c := &check{
-		initialDelay: number(fields, "initialDelay"), period: number(fields, "period"),
-		timeout: number(fields, "timeout"), failureThreshold: int(number(fields, "failureThreshold")),
-	}
+	c := &check{timeout: number(fields, "timeout")}
 	if tcp, is := fields["tcp"].(map[string]any); is {
 		c.tcp = &tcpCheck{host: words(tcp["host"]), port: int(number(tcp, "port"))}
 	}
@@ -65,10 +55,6 @@ func readCheck(text string) (*check, error) {
 				c.http.headers = append(c.http.headers, [2]string{words(pair[0]), words(pair[1])})
 			}
 		}
-	}
-	command, _ := fields["exec"].([]any)
-	for _, argument := range command {
-		c.exec = append(c.exec, words(argument))
 	}
 	return c, nil
 }
@@ -117,8 +103,6 @@ func (c *check) run() (string, error) {
 			return "", err
 		}
 		return "connected", connection.Close()
-	case len(c.exec) > 0:
-		return runCommand(c.exec, timeout)
 	}
 	return "", errors.New("nothing to check")
 }
@@ -160,37 +144,6 @@ func (h *httpCheck) run(timeout time.Duration) (string, error) {
 		return "", fmt.Errorf("GET %s: HTTP %d", path, status)
 	}
 	return fmt.Sprintf("GET %s: HTTP %d", path, status), nil
-}
-
-func runCommand(argv []string, timeout time.Duration) (string, error) {
-	limit, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	command := exec.CommandContext(limit, argv[0], argv[1:]...)
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
-	command.WaitDelay = time.Second
-	var output head
-	command.Stdout, command.Stderr = &output, &output
-	err := startProbe(command)
-	if err == nil {
-		err = endProbe(command)
-	}
-	said := strings.TrimSpace(string(output))
-	if limit.Err() != nil {
-		return "", fmt.Errorf("no end after %v", timeout)
-	}
-	if err != nil {
-		return "", fmt.Errorf("%v %s", err, said)
-	}
-	return said, nil
-}
-
-// head keeps the beginning of what is written to it.
-type head []byte
-
-func (h *head) Write(more []byte) (int, error) {
-	*h = append(*h, more[:min(len(more), 1024-len(*h))]...)
-	return len(more), nil
 }
 
 // address is where a probe connects: the pod's own address, as the kubelet would. A server that listens on 127.0.0.1
