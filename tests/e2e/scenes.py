@@ -30,6 +30,44 @@ def one_image(project: Project, **files: str) -> Project:
     )
 
 
+WORKLOAD = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {name}
+spec:
+  selector:
+    matchLabels: {{app: {name}}}
+  template:
+    metadata:
+      labels: {{app: {name}}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: {name}
+        image: {repository}/{name}
+"""
+
+
+def services(project: Project, *names: str) -> Project:
+    """A project with an image and a deployment for each name; the image holds NAME/mark.txt."""
+    config = ["version: v1beta3", "images:"]
+    for name in names:
+        config += [f"  {name}:", f"    image: {project.repository}/{name}", f"    context: {name}",
+                   f"    dockerfile: {name}/Dockerfile"]  # fmt: skip
+    config += ["deployments:"]
+    for name in names:
+        config += [f"- name: {name}", "  kubectl:", f"    manifests: [k8s/{name}.yaml]"]
+        project.write(
+            {
+                f"{name}/Dockerfile": 'FROM busybox:1.36\nCOPY mark.txt /\nCMD ["sleep", "3600"]\n',
+                f"{name}/mark.txt": "0\n",
+                f"k8s/{name}.yaml": WORKLOAD.format(name=name, repository=project.repository),
+            }
+        )
+    return project.write({"devspace.yaml": "\n".join(config) + "\n"})
+
+
 def tree(folder: Path) -> dict[str, tuple[object, ...]]:
     """Every path below `folder` with its type, mode, size, times and content: equal only when nothing was touched."""
     found: dict[str, tuple[object, ...]] = {}

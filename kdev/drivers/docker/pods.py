@@ -184,8 +184,11 @@ class Pods:
     def retire(self, found: Sequence[observed.Row]) -> None:
         """Take the names of a pod away, so that it counts as terminating and another may have them. At once."""
         for row in sorted(found, key=lambda one: one["Labels"].get(labels.ROLE) != labels.SANDBOX):
+            name = f"{labels.GONE}{row['Id'][:12]}"
+            if f"/{name}" in row["Names"]:  # by a run that was killed then; the engine refuses to do it again
+                continue
             with suppress_missing(), translated():
-                self._clients.api().rename(row["Id"], f"{labels.GONE}{row['Id'][:12]}")
+                self._clients.api().rename(row["Id"], name)
 
     def remove(self, found: Sequence[observed.Row]) -> None:
         """Stop a pod's containers, all at one time, within its grace period; then remove them and its volumes."""
