@@ -149,6 +149,7 @@ class _Work:
 
     def _leaf(self, path: str, local: Entry | None, remote: Entry | None) -> tuple[bool, bool]:
         """Files, links and nothing."""
+        self._forget_below(path)
         if same(local, remote):
             self._agree(path, local, remote)
             return local is not None, remote is not None
@@ -225,6 +226,7 @@ class _Work:
 
     def _clash(self, path: str, local: Entry, remote: Entry) -> tuple[bool, bool]:
         news_here, news_there = self._news(path, LOCAL), self._news(path, REMOTE)
+        self._forget_below(path)
         conflict = news_here and news_there
         winner: Side | None
         if conflict:
@@ -303,6 +305,14 @@ class _Work:
         pair = Pair(local, remote) if local is not None or remote is not None else None
         if pair != self._sides.base.get(path):
             self._agreed.append((path, pair))
+
+    def _forget_below(self, path: str) -> None:
+        """What was agreed below, and is on no side any more, must not pass for deleted when a folder comes back."""
+        sides = self._sides
+        for child in sides.base.names(path):
+            for at in sides.base.below(child):
+                if at not in sides.local and at not in sides.remote:
+                    self._agreed.append((at, None))
 
     def _without_collisions(self, changes: list[Change]) -> list[Change]:
         """Without new local paths that this disk cannot tell from others."""

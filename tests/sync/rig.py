@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from kdev.sync.endpoint import Endpoint, Outcome, SideBroken, Source
@@ -97,12 +98,13 @@ def content(folder: Path) -> dict[str, str]:
         name = str(path.relative_to(folder))
         if path.name.startswith(".kdev-"):
             continue  # a file on its way in
-        if path.is_symlink():
-            found[name] = f"-> {os.readlink(path)}"
-        elif path.is_dir():
-            found[name] = "/"
-        else:
-            found[name] = path.read_text() + ("!" if path.stat().st_mode & 0o100 else "")
+        with suppress(FileNotFoundError):  # removed while we look
+            if path.is_symlink():
+                found[name] = f"-> {os.readlink(path)}"
+            elif path.is_dir():
+                found[name] = "/"
+            else:
+                found[name] = path.read_text() + ("!" if path.stat().st_mode & 0o100 else "")
     return found
 
 

@@ -49,6 +49,8 @@ LATER = [
     pytest.param(
         {"d": DIR, "d/a": "1"}, {"d": DIR, "d/a": "2"}, {"d": "x"}, ">d >d/a", "d:local:d",
         id="a folder edited here became a file there"),
+    pytest.param({"d": DIR, "d/a": "1", "d/b": "1"}, {"d": DIR, "d/b": "1"}, {"d": "x"}, ">d >d/b", "d:local:d",
+                 id="what was deleted in a disputed folder stays deleted"),
     pytest.param({}, {"s": OTHER}, {}, "", "", id="a socket is left alone"),
     pytest.param({"d": DIR, "d/a": "1"}, {"d": UNKNOWN}, {"d": DIR, "d/a": "1"}, "", "",
                  id="what cannot be read is not deleted"),
