@@ -163,7 +163,7 @@ def _build_inputs(image: model.Image, action: Build, syncs: Sequence[model.Sync]
         scope.setting(f"{key}.tag", image.tag),
         scope.setting(f"{key}.build", (action.target, action.network, action.build_args)),
         *(Environment(name) for name, value in action.build_args if value is None),
-        scope.setting("dev.sync", synced),
+        scope.setting(f"dev.sync for {image.name}", synced),
         BuildContext(name, action.context, action.dockerfile, action.ignore_file, synced),
         *((Files(f"autoReload of {step}", reload),) if reload and synced else ()),
     )

@@ -134,16 +134,12 @@ def usable(step: Step, latest: Trace | None, match: Trace | None) -> Trace | Non
 def settled_entries(before: Sequence[Entry], after: Sequence[Entry]) -> tuple[Entry, ...] | None:
     """The entries to record for a run, or None when an input changed while it ran and nothing may be recorded.
 
-    An input that could not be known before (a base image that the build itself pulled) is taken from after.
+    `before` and `after` are of the same inputs in the same order. An input that could not be known before (a base image
+    that the build itself pulled) is taken from after.
     """
-    later = {entry.name: entry for entry in after}
-    settled = []
-    for entry in before:
-        now = later.get(entry.name, entry)
-        if entry.digest not in (UNKNOWN, now.digest):
-            return None
-        settled.append(now)
-    return tuple(settled)
+    if any(old.digest not in (UNKNOWN, new.digest) for old, new in zip(before, after, strict=True)):
+        return None
+    return tuple(after)
 
 
 def foresee(step: Step, own: Sequence[Entry], history: Sequence[Trace]) -> Verdict:
