@@ -19,7 +19,7 @@ def entries(**digests: str) -> tuple[Entry, ...]:
         pytest.param(entries(a="1", b="2"), entries(a="1", b="2"), True, id="nothing changed"),
         pytest.param(entries(a="1"), entries(a="2"), False, id="an input changed meanwhile"),
         pytest.param(entries(a=UNKNOWN), entries(a="2"), True, id="pulled by the build itself"),
-        pytest.param((Entry("a", "1"), Entry("a", "2")), (Entry("a", "1"), Entry("a", "2")), True, id="two of one name"),
+        pytest.param((Entry("a", "1"), Entry("a", "2")), (Entry("a", "1"), Entry("a", "2")), True, id="twins"),
         pytest.param((Entry("a", "1"), Entry("a", "2")), (Entry("a", "2"), Entry("a", "2")), False, id="one of two"),
     ],
 )
