@@ -1,7 +1,7 @@
 #!/bin/sh
 # The shop's front page, put together from the services behind it.
 show() {
-    printf '<h2>%s</h2><pre>%s</pre>\n' "$1" "$(wget -q -T 2 -O - "$2" 2>&1 || echo "$1 does not answer")"
+    printf '<h2>%s</h2><pre>%s</pre>\n' "$1" "$(wget -q -O - "$2" 2>&1 || echo "$1 does not answer")"
 }
 printf 'Content-Type: text/html; charset=utf-8\r\n\r\n'
 printf '<!doctype html><title>Shop</title><h1>Shop</h1>\n'
