@@ -28,7 +28,9 @@ def commands() -> Iterator[tuple[str, list[str]]]:
 def normal(line: str, project: Project) -> str:
     """A line without what differs from run to run: durations, digests, the names and ports of a test's project."""
     (port,) = local_ports(project)
-    for own, shown in ((str(port), "8080"), (project.namespace, "default"), (project.root.name, "quickstart")):
+    for own, shown in (
+        (str(port), "8080"), (f"namespace:{project.namespace}", "namespace:default"), (project.root.name, "quickstart")
+    ):
         line = line.replace(own, shown)
     line = re.sub(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "RUN", line)
     line = re.sub(r"\b\d+(\.\d+)? (ms|s|min|h)( \d\d s)?( ago)?\b|\bjust now\b", "TIME", line)

@@ -122,17 +122,19 @@ def _logs(
 ) -> list[Step]:
     dev = scope.workspace.project.dev
     names = dev.logs.images or tuple(name for name in built if any(name in d.images for d in deployed))
-    selectors = tuple(model.Selector(image=name) for name in names)
-    if not selectors:
-        return []
     builder = _Builder(scope, built, deployed)
-    action = Logs(tuple(builder.selector(selector) for selector in selectors), dev.logs.show_last)
-    # The log stream follows pods by itself: a replaced pod is the next source, not a reason to begin again.
-    needs = dict.fromkeys(d.ready for selector in selectors for d in builder.hosts(selector))
-    images = dict.fromkeys(built[name].step for name in names if name in built)
-    inputs = (scope.setting("dev.logs", action[0:]), TargetIdentity())
     at = f"{scope.path('devspace.yaml')}:1:1"
-    return [Step(scope.id("logs", "all"), Role.SERVICE, action, (*images, *needs), after, inputs, "", at)]
+    steps = []
+    for name in names:
+        selector = model.Selector(image=name)
+        action = Logs((builder.selector(selector),), dev.logs.show_last)
+        # The stream follows pods by itself: a replaced pod is the next source, not a reason to begin again. One step
+        # for each image, so that a new image of one service does not cut the lines of another.
+        inputs = (scope.setting(f"dev.logs.{name}", action[0:]), TargetIdentity())
+        steps.append(
+            Step(scope.id("logs", name), Role.SERVICE, action, builder.needs(selector), after, inputs, "", at)
+        )
+    return steps
 
 
 def _terminal(
