@@ -7,7 +7,7 @@ import os
 import time
 
 from kdev.core.ports import Job
-from kdev.sync.entry import LOCAL, Change, Conflict, Problem
+from kdev.sync.entry import LOCAL, Change, Conflict, Problem, Side
 from kdev.sync.wire import shown
 
 _BURST, _WINDOW = 10, 10.0
@@ -55,6 +55,11 @@ class SyncReport:
         """See Listener."""
         where = {"": "", "local": " (here)", "remote": " (in the container)"}[problem.side]
         self._warn(f"{shown(problem.path)}{where}: {shown(problem.why)}")
+
+    def starts_over(self, side: Side) -> None:
+        """See Listener."""
+        where = "here" if side == LOCAL else "in the container"
+        self._warn(f"nothing of what was in step is left {where}; it is not taken for deleted, the sync starts anew")
 
     def note(self, words: str) -> None:
         """What the agent says about how it watches."""

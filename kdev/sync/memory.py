@@ -46,6 +46,12 @@ class Memory:
             self.complete = True
             self._append(["true\n"])
 
+    def start_over(self) -> None:
+        """As if nothing had ever been agreed. The file goes on with it when there is something new to write."""
+        self.close()
+        self.base = Tree()
+        self.complete = False
+
     def close(self) -> None:
         """Nothing is held open afterwards."""
         if self._stream is not None:

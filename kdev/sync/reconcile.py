@@ -331,6 +331,30 @@ class _Work:
         return kept
 
 
+def nothing_left(base: Base, tree: Entries, side: Side) -> bool:
+    """Is nothing that was agreed there any more: no file at its path or, as content, at another, no folder that is
+    the very same one?
+
+    A folder that was removed, made anew or mounted afresh looks so. Taking it for a deletion of everything would empty
+    the other side too, below the guard's size without a word. Not seen: a folder made anew with the same folders in it
+    and none of the files, on a file system that gives them the same inode numbers again.
+    """
+    contents = set()
+    for path, pair in base.items():
+        was, now = pair.on(side), tree.get(path)
+        if was is None:
+            continue
+        if now is not None and (was.kind is not Kind.FOLDER or (now.kind is was.kind and now.inode == was.inode != 0)):
+            return False
+        if was.kind is not Kind.FOLDER:
+            contents.add((was.kind, was.digest, was.target))
+    # Files of no content are alike everywhere: they prove nothing.
+    return bool(contents) and not any(
+        (entry.kind, entry.digest, entry.target) in contents for _, entry in tree.items()
+        if entry.kind is Kind.LINK or entry.size
+    )
+
+
 def _worth_keeping(found: tuple[tuple[str, Entry], ...], winner: Entries) -> tuple[tuple[str, Entry], ...]:
     """Files and links whose content the winner does not have at the same path."""
     return tuple(

@@ -15,7 +15,7 @@ from kdev.sync.endpoint import Endpoint, PathTrouble, SideBroken
 from kdev.sync.entry import LOCAL, REMOTE, Change, Conflict, Entry, Pair, Problem, Side, opposite
 from kdev.sync.keeper import Keeper
 from kdev.sync.memory import Memory
-from kdev.sync.reconcile import Entries, Plan, Sides, reconcile
+from kdev.sync.reconcile import Entries, Plan, Sides, nothing_left, reconcile
 from kdev.sync.rules import Rules
 from kdev.sync.tree import Tree, parent_of
 
@@ -37,6 +37,9 @@ class Listener(Protocol):
         """`kept` is where the losing content is, "" for none."""
 
     def problem(self, problem: Problem) -> None: ...
+
+    def starts_over(self, side: Side) -> None:
+        """That side holds nothing of what was agreed: it is taken for another folder, not for an emptied one."""
 
 
 class Ends(NamedTuple):
@@ -91,8 +94,16 @@ class Session:
     # -- the one thread -------------------------------------------------------------------------------------------
 
     def first(self) -> None:
-        """Look at both sides and make them equal. SideBroken when one goes away."""
-        self.step({LOCAL: {""}, REMOTE: {""}})
+        """Look at both sides and make them equal. SideBroken when one goes away.
+
+        What went missing while nobody looked was deleted, unless nothing at all is left of it.
+        """
+        touched = self._look({LOCAL: {""}, REMOTE: {""}})
+        for side in (LOCAL, REMOTE):
+            if self._memory.complete and nothing_left(self._memory.base, self._trees[side], side):
+                self._memory.start_over()
+                self._listener.starts_over(side)
+        self._agree(touched)
         self._memory.finish_first()
 
     def live(self) -> None:
@@ -113,12 +124,18 @@ class Session:
 
     def step(self, dirty: dict[Side, set[str]]) -> None:
         """Look at these paths, and make both sides agree about them."""
+        self._agree(self._look(dirty))
+
+    def _look(self, dirty: dict[Side, set[str]]) -> set[str]:
         touched: set[str] = set()
         for side, paths in dirty.items():
             if paths:
                 for seen in self._ends.on(side).scan(paths):
                     self._trees[side].replace(*seen)
                     touched.add(seen.path)
+        return touched
+
+    def _agree(self, touched: set[str]) -> None:
         plan = reconcile(self._sides(), self._rules, None if "" in touched else touched)
         self._forget_failures(touched)
         self._memory.note(plan.agreed)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kdev.sync.endpoint import Endpoint, Outcome, SideBroken, Source
-from kdev.sync.entry import LOCAL, REMOTE, Change, Conflict, Entry, Problem
+from kdev.sync.entry import LOCAL, REMOTE, Change, Conflict, Entry, Problem, Side
 from kdev.sync.keeper import Keeper
 from kdev.sync.local import LocalEndpoint
 from kdev.sync.memory import Memory
@@ -24,6 +24,7 @@ class Told:
         self.changes: list[Change] = []
         self.conflicts: list[tuple[Conflict, str]] = []
         self.problems: list[Problem] = []
+        self.started_over: list[str] = []
 
     def progress(self, done: int, total: int) -> None: ...
 
@@ -35,6 +36,9 @@ class Told:
 
     def problem(self, problem: Problem) -> None:
         self.problems.append(problem)
+
+    def starts_over(self, side: Side) -> None:
+        self.started_over.append(side)
 
 
 class Fragile:

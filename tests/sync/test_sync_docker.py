@@ -108,6 +108,25 @@ def test_a_container_that_dies_ends_the_step(world: World, tmp_path: Path) -> No
     assert isinstance(running.end, StepFailed)
 
 
+def test_a_folder_removed_in_the_container_does_not_empty_ours(world: World, tmp_path: Path) -> None:
+    world.up(deployment("web"))
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www/index.html").write_text("one")
+    first = Running(world, tmp_path, sync(world))
+    first.up()
+    first.stop()
+    [pod] = world.pods("web")
+    world.run(pod, "main", "rm", "-r", "/app/www")
+    second = Running(world, tmp_path, sync(world))
+    second.up()
+    assert (tmp_path / "www/index.html").read_text() == "one"
+    assert read(world, "/app/www/index.html") == "one"
+    second.stop()
+    [(words, level)] = second.job.notices
+    assert level == "warning"
+    assert "in the container" in words
+
+
 def test_a_read_only_container_with_one_writable_folder_is_enough(world: World, tmp_path: Path) -> None:
     one = container(securityContext={"readOnlyRootFilesystem": True},
                     volumeMounts=[{"name": "scratch", "mountPath": "/var/tmp"}, {"name": "www", "mountPath": "/app"}])
