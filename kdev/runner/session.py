@@ -89,7 +89,8 @@ class Session:
         finally:
             self._close()
         seconds = self._out.clock.now() - began
-        self.tell(events.RunEnded(self._exit, self._total.ran, self._total.skipped, len(self._failed), seconds))
+        failed = self._scheduler.states.count(State.FAILED)  # those behind them were only blocked
+        self.tell(events.RunEnded(self._exit, self._total.ran, self._total.skipped, failed, seconds))
         self._out.chronicle.flush()
         return self._exit
 

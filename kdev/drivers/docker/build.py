@@ -51,7 +51,7 @@ class BuildDriver:
         """The image `name` under its real tags, and under `name` no more."""
         api = self._clients.api()
         with translated(self._clients.endpoint.host):
-            image_id = str(api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
+            image_id = str(api.inspect_image(name)["Id"])
             result = tagged(self._clients, action.repository, image_id, action.tags)
             # It has another name now, so only this one goes.
             api.remove_image(name, noprune=True)

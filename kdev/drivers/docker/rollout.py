@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdev.core.ports import Job
-from kdev.core.workloads import ObjectRef
+from kdev.core.workloads import ObjectRef, Pod
 from kdev.drivers.docker import labels, observed
 from kdev.drivers.docker.client import Clients
 from kdev.drivers.docker.drift import Applied, broken, is_leaving
@@ -53,7 +53,8 @@ class Workload:
 
     @property
     def template(self) -> Mapping[str, Any]:
-        return self.manifest if self.kind == "Pod" else self.manifest["spec"]["template"]  # type: ignore[no-any-return]
+        found: Mapping[str, Any] = self.manifest if self.kind == "Pod" else self.manifest["spec"]["template"]
+        return found
 
     @property
     def spec(self) -> Mapping[str, Any]:
@@ -262,7 +263,7 @@ class Rollout:
         until = time.monotonic() + _OVERLAP
         while time.monotonic() < until:
             job.cancel.check()
-            states = []
+            states: list[Pod] = []
             for workload in workloads:
                 found = observed.rows(self._clients, f"{labels.NAMESPACE}={workload.namespace}",
                                       f"{labels.OBJECT}={workload.kind}/{workload.name}",
