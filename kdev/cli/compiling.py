@@ -117,7 +117,18 @@ def compile_plan(
     root: str, options: Options, *, key: SecretKey, files: FileObserver, ask: Ask, answers: Mapping[str, str]
 ) -> Compiled:
     """Everything from text to plan. Raises ConfigError with every problem, InputNeeded, UsageError."""
-    settings = Settings(
+    loader = Loader(root, settings_of(options, ask, answers), options.skip_dependency)
+    workspace = loader.workspace()
+    sources = ReadFiles(root, files)
+    graph = compile_graph(workspace, _wish(options, workspace.project), sources)
+    graph = _selected(graph, options)
+    plan = graph.lower(project=workspace.project.name, pipeline=options.pipeline)
+    return _compiled(plan, loader, sources, files, key)
+
+
+def settings_of(options: Options, ask: Ask, answers: Mapping[str, str]) -> Settings:
+    """What the command line and the environment say to the configuration."""
+    return Settings(
         profile=options.profile,
         config_file=os.path.basename(options.config),
         config_name=options.profile,
@@ -126,13 +137,6 @@ def compile_plan(
         answers=answers,
         ask=ask,
     )
-    loader = Loader(root, settings, options.skip_dependency)
-    workspace = loader.workspace()
-    sources = ReadFiles(root, files)
-    graph = compile_graph(workspace, _wish(options, workspace.project), sources)
-    graph = _selected(graph, options)
-    plan = graph.lower(project=workspace.project.name, pipeline=options.pipeline)
-    return _compiled(plan, loader, sources, files, key)
 
 
 def _wish(options: Options, project: Project) -> Wish:

@@ -8,28 +8,20 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from kdev.cli.asking import asker
+from kdev.cli.compiling import settings_of
 from kdev.cli.options import PIPELINES, Options
 from kdev.cli.workshop import Workshop
 from kdev.drivers.process import run_on_terminal
 from kdev.errors import EXIT_OK, UsageError
 from kdev.runner.cancel import Cancellation
 from kdev.spec.load import load
-from kdev.spec.settings import Settings
 
 
 def main(options: Options) -> int:
     """Run it in the project's folder on this terminal; its exit code. Raises UsageError for an unknown name."""
     workshop = Workshop(options, read_only=options.dry_run)
     try:
-        settings = Settings(
-            profile=options.profile,
-            config_file=os.path.basename(options.config),
-            config_name=options.profile,
-            variables=dict(options.variables),
-            environment=os.environ,
-            answers=workshop.answers.all(),
-            ask=asker(options.dry_run),
-        )
+        settings = settings_of(options, asker(options.dry_run), workshop.answers.all())
         project = load(Path(workshop.root), settings).project
     finally:
         workshop.close()

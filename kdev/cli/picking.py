@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
 
+from kdev.cli.options import Options
+from kdev.cli.reporting import plain_screen
 from kdev.cli.workshop import Workshop
 from kdev.core.actions import Build, CustomBuild, Deploy
 from kdev.core.inputs import PodSelector
 from kdev.core.plan import Plan
-from kdev.core.ports import Target
+from kdev.core.ports import Screen, Target
 from kdev.core.workloads import Container, Pod
 from kdev.drivers.pods import container_of
 from kdev.errors import InputNeeded, StepFailed, UsageError
@@ -44,6 +47,27 @@ def pick_one(workshop: Workshop, plan: Plan, target: Target) -> tuple[Pod, str]:
     if len(containers) == 1:
         return pod, containers[0].name
     return pod, _ask_container(containers)
+
+
+class Chosen(NamedTuple):
+    """A running container, and what it takes to talk with it."""
+
+    target: Target
+    screen: Screen
+    pod: Pod
+    container: str
+
+
+@contextmanager
+def chosen(options: Options) -> Iterator[Chosen]:
+    """The container that the flags mean. Read-only and without the lock: it disturbs no session."""
+    workshop = Workshop(options._replace(pipeline="deploy"), read_only=True)
+    try:
+        plan, screen = workshop.compiled().plan, plain_screen()
+        target = workshop.table(plan.project, screen).target
+        yield Chosen(target, screen, *pick_one(workshop, plan, target))
+    finally:
+        workshop.close()
 
 
 def _ask_container(containers: list[Container]) -> str:

@@ -99,18 +99,18 @@ def test_volumes_hold_files_of_config_maps_and_secrets_and_are_shared(engine: Wo
 
 
 def test_init_containers_run_in_turn_before_the_others(engine: World) -> None:
-    share = [{"name": "work", "mountPath": "/work"}]
+    share = [{"name": "work", "mountPath": "/srv/app"}]
     spec = pod_spec(
         container(volumeMounts=share),
         initContainers=[
-            container("first", ["sh", "-c", "sleep 0.3; echo 1 >> /work/log"], volumeMounts=share),
-            container("second", ["sh", "-c", "echo 2 >> /work/log"], volumeMounts=share),
+            container("first", ["sh", "-c", "sleep 0.3; echo 1 >> /srv/app/log"], volumeMounts=share),
+            container("second", ["sh", "-c", "echo 2 >> /srv/app/log"], volumeMounts=share),
         ],
         volumes=[{"name": "work", "emptyDir": {}}],
     )
     engine.up(deployment(spec=spec))
     (pod,) = engine.pods()
-    assert engine.run(pod, "main", "cat", "/work/log") == (0, "1\n2\n")
+    assert engine.run(pod, "main", "cat", "/srv/app/log") == (0, "1\n2\n")
     assert [(one.name, one.init, one.state) for one in pod.containers][:2] == [
         ("first", True, "terminated"), ("second", True, "terminated")]
 
