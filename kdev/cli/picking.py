@@ -11,11 +11,9 @@ from kdev.cli.options import Options
 from kdev.cli.reporting import plain_screen
 from kdev.cli.workshop import Workshop
 from kdev.core.actions import Build, CustomBuild, Deploy
-from kdev.core.inputs import PodSelector
 from kdev.core.plan import Plan
 from kdev.core.ports import Screen, Target
 from kdev.core.workloads import Container, Pod
-from kdev.drivers.pods import container_of
 from kdev.errors import InputNeeded, StepFailed, UsageError
 
 Thing = TypeVar("Thing")
@@ -40,10 +38,12 @@ def pick_one(workshop: Workshop, plan: Plan, target: Target) -> tuple[Pod, str]:
     if not running:
         raise StepFailed("no running pod matches", hint="`kdev status` shows the pods; `kdev run deploy` starts them")
     pod = running[0] if len(running) == 1 else _ask("pod", running, [one.name for one in running])
-    if options.container:
-        found = container_of(pod, PodSelector(pod.namespace, container=options.container))
-        return pod, found.name if found else options.container
     containers = [container for container in pod.containers if not container.init]
+    if options.container:
+        names = [container.name for container in containers]
+        if options.container not in names:
+            raise UsageError(f"{pod} has no container {options.container}", hint=f"it has {', '.join(names)}")
+        return pod, options.container
     if len(containers) == 1:
         return pod, containers[0].name
     return pod, _ask_container(containers)
