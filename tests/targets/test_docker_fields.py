@@ -30,6 +30,11 @@ ONE = "spec.template.spec.containers[0]"
     pytest.param(service(type="ExternalName", externalName="x.org"), "spec.type: ExternalName", id="external name"),
     pytest.param(workload("Job", "j", parallelism=3), "spec.parallelism: 3", id="parallel job"),
     pytest.param(workload("CronJob", "c"), "kind CronJob", id="kind"),
+    pytest.param(deployment(spec=pod_spec(container(ports=[{"containerPort": 80, "hostPort": 80}]))),
+                 f"{ONE}.ports[0].hostPort", id="host port"),
+    pytest.param(deployment(spec=pod_spec(volumes=[{"name": "v", "downwardAPI": {"items": [
+                     {"path": "ip", "fieldRef": {"fieldPath": "status.podIP"}}]}}])),
+                 "spec.template.spec.volumes[0]: fieldPath: status.podIP", id="a file of the pod's address"),
 ])  # fmt: skip
 def test_a_field_that_cannot_be_run_is_named_by_its_path(manifest: dict[str, Any], path: str) -> None:
     with pytest.raises(Unsupported) as caught:

@@ -139,16 +139,8 @@ class Applier:
                     f"{labels.PROJECT}={self._marks[labels.PROJECT]}"]
             found = observed.rows(self._clients, *mine)
             if ref.kind in WORKLOADS:
-                self.rollout.remove(by_uid(found), wait=True)
+                self.rollout.remove(list(observed.by_uid(found).values()), wait=True)
             self._services.remove([] if ref.kind in WORKLOADS else found, self._records.volumes(*mine))
-
-
-def by_uid(found: Sequence[observed.Row]) -> list[list[observed.Row]]:
-    """Rows by pod, also of pods that were never made whole."""
-    pods: dict[str, list[observed.Row]] = {}
-    for row in found:
-        pods.setdefault(row["Labels"].get(labels.UID, row["Id"]), []).append(row)
-    return list(pods.values())
 
 
 def ref_of(marks: Mapping[str, str] | None) -> ObjectRef | None:

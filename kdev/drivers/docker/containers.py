@@ -75,8 +75,9 @@ def quantity(text: Any) -> float:
 
 
 def restart_policy(spec: Mapping[str, Any], init: bool = False) -> dict[str, Any]:
-    """The engine's restart policy for a container. Init containers are started again by kdev, in their turn."""
-    return {"Name": "no" if init else _POLICY[spec.get("restartPolicy") or "Always"], "MaximumRetryCount": 0}
+    """The engine's restart policy for a container. An init container that has succeeded is through."""
+    name = _POLICY[spec.get("restartPolicy") or "Always"]
+    return {"Name": "on-failure" if init and name == "unless-stopped" else name, "MaximumRetryCount": 0}
 
 
 def _host(

@@ -81,10 +81,10 @@ def _object(thing: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _workload(ref: ObjectRef, containers: Iterable[Mapping[str, Any]]) -> Reason | None:
-    pods = by_pod(containers)
+    pods, wanted = by_pod(containers), applied(ref.digest)
     if not pods:
-        return Reason(ReasonKind.RESULT_GONE, str(ref))
-    wanted = applied(ref.digest)
+        # Of a workload that is scaled to nothing there is nothing to see.
+        return None if wanted is not None and not wanted.pods else Reason(ReasonKind.RESULT_GONE, str(ref))
     if wanted is None:
         return Reason(ReasonKind.DRIFTED, str(ref), "applied by another version of kdev")
     current = [pod for pod in pods.values() if pod[0]["Labels"].get(labels.FINGERPRINT) == wanted.template]

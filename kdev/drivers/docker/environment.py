@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ Data = Mapping[tuple[str, str], Mapping[str, bytes]]
 _KINDS = {
     "configMapRef": "ConfigMap", "configMapKeyRef": "ConfigMap", "secretRef": "Secret", "secretKeyRef": "Secret",
 }
+_ENTRY = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 _REFERENCE = re.compile(r"\$(\$|\(([A-Za-z_.-][A-Za-z0-9_.-]*)\))")
 
 
@@ -44,6 +46,33 @@ def expand(text: str, values: Mapping[str, str]) -> str:
         return values.get(match.group(2), match.group(0))
 
     return _REFERENCE.sub(one, text)
+
+
+def is_entry(path: str) -> bool:
+    """Whether a field's path names one label or annotation of the pod."""
+    return _ENTRY.fullmatch(path) is not None
+
+
+def pod_fields(labels: Mapping[str, str], annotations: Mapping[str, str]) -> dict[str, str]:
+    """The fields that labels and annotations are: each of them, and all together as the lines of a file."""
+    fields: dict[str, str] = {}
+    for name, entries in (("metadata.labels", labels), ("metadata.annotations", annotations)):
+        fields |= {f"{name}['{key}']": value for key, value in entries.items()}
+        lines = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in sorted(entries.items())]
+        fields[name] = "\n".join(lines)
+    return fields
+
+
+def field(path: str, fields: Mapping[str, str]) -> str:
+    """What a field of the pod holds; a label or annotation that is not there is empty."""
+    return fields.get(path, "") if is_entry(path) else fields[path]
+
+
+def file_fields(volume: Mapping[str, Any]) -> list[str]:
+    """The paths of the pod's fields that a volume has as files."""
+    sources = (volume, *((volume.get("projected") or {}).get("sources") or ()))
+    return [str((item.get("fieldRef") or {}).get("fieldPath", ""))
+            for source in sources for item in (source.get("downwardAPI") or {}).get("items") or ()]
 
 
 def environment(container: Mapping[str, Any], fields: Mapping[str, str], data: Data) -> dict[str, str]:
@@ -91,7 +120,7 @@ def _value_from(
     source: Mapping[str, Any], fields: Mapping[str, str], data: Data, container: Mapping[str, Any]
 ) -> str | None:
     if "fieldRef" in source:
-        return fields[source["fieldRef"]["fieldPath"]]
+        return field(source["fieldRef"]["fieldPath"], fields)
     kind = "ConfigMap" if "configMapKeyRef" in source else "Secret"
     reference = source["configMapKeyRef" if kind == "ConfigMap" else "secretKeyRef"]
     found = _source(kind, reference, data, container)

@@ -106,7 +106,7 @@ def exec_process(
         wire, cancel, tty=tty, end=lambda process: _exec_ended(clients, exec_id, process), size=resized,
     )
     try:
-        _exec_started(clients, exec_id, process, argv)
+        _exec_started(clients, (exec_id, container_id), process, argv)
     except BaseException:
         process.close()
         raise
@@ -120,18 +120,27 @@ def _inspected(clients: Clients, exec_id: str) -> dict[str, Any]:
     return found
 
 
-def _exec_started(clients: Clients, exec_id: str, process: StreamProcess, argv: Sequence[str]) -> None:
+def _exec_started(clients: Clients, ids: tuple[str, str], process: StreamProcess, argv: Sequence[str]) -> None:
     # The engine switches to the stream before it tries to start the program, and then tells a failure as output.
-    pause = _SOON
+    pause, (exec_id, container_id) = _SOON, ids
     while not (state := _inspected(clients, exec_id)).get("Pid"):
         code = state.get("ExitCode")
         if code is not None and not state.get("Running"):
             if code in _CANNOT_RUN:
                 raise _cannot_run(process, argv, code)
             return  # it ended before the engine had noted its number
+        # Of a container that ends just now, the engine keeps the program as one that will start some day.
+        if pause >= _LATER and not _is_running(clients, container_id):
+            raise StepFailed(f"cannot run {argv[0]!r}: the container ended")
         if process.cancel.wait(pause):
             raise Cancelled
         pause = min(pause * 2, _LATER)
+
+
+def _is_running(clients: Clients, container_id: str) -> bool:
+    api = clients.api()
+    with translated(api.base_url):
+        return bool(api.inspect_container(container_id)["State"]["Running"])
 
 
 def _cannot_run(process: StreamProcess, argv: Sequence[str], code: int) -> StepFailed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from kdev.drivers.docker import environment
 from kdev.errors import Mark, Problem, Unsupported
 
 AT = "kdev.dev/at"
@@ -44,7 +45,7 @@ _SECURITY = {
 _CONTAINER: Schema = {
     **_any("name", "image", "command", "args", "workingDir", "tty", "stdin", "stdinOnce", "imagePullPolicy",
            "terminationMessagePath", "terminationMessagePolicy"),
-    "ports": [_any("containerPort", "name", "protocol", "hostPort")],
+    "ports": [_any("containerPort", "name", "protocol")],
     "env": [{**_any("name", "value"),
              "valueFrom": {"configMapKeyRef": _KEY, "secretKeyRef": _KEY, "fieldRef": _FIELD}}],
     "envFrom": [{"prefix": True, "configMapRef": _any("name", "optional"), "secretRef": _any("name", "optional")}],
@@ -109,6 +110,10 @@ _PLAIN = frozenset({"ConfigMap", "Secret", "Namespace"})
 _PATHS = frozenset({
     "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.podIP",
     "status.podIPs", "status.hostIP",
+})  # fmt: skip
+
+_FILE_PATHS = frozenset({
+    "metadata.name", "metadata.namespace", "metadata.uid", "metadata.labels", "metadata.annotations",
 })  # fmt: skip
 
 
@@ -181,6 +186,10 @@ def _pod_problems(pod: Any, path: str) -> Iterator[tuple[str, str]]:
     if not isinstance(pod, Mapping) or not isinstance(pod.get("containers"), list) or not pod["containers"]:
         yield f"{path}.containers is missing", ""
         return
+    for number, volume in enumerate(pod.get("volumes") or ()):
+        for field in environment.file_fields(volume):
+            if field not in _FILE_PATHS and not environment.is_entry(field):
+                yield f"the Docker target cannot run {path}.volumes[{number}]: fieldPath: {field}", ""
     for group in ("initContainers", "containers"):
         for number, container in enumerate(pod.get(group) or ()):
             at = f"{path}.{group}[{number}]"
@@ -195,7 +204,7 @@ def _container_problems(container: Mapping[str, Any], at: str) -> Iterator[tuple
     for number, variable in enumerate(container.get("env") or ()):
         reference = (variable.get("valueFrom") or {}).get("fieldRef") or {}
         field = str(reference.get("fieldPath", ""))
-        if reference and field not in _PATHS and not field.startswith("metadata.labels['"):
+        if reference and field not in _PATHS and not environment.is_entry(field):
             yield f"the Docker target cannot run {at}.env[{number}].valueFrom.fieldRef.fieldPath: {field}", ""
     limits = (container.get("resources") or {}).get("limits") or {}
     for name in limits:

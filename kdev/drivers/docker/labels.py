@@ -39,7 +39,11 @@ _LONGEST = 60
 
 
 def name_of(*parts: str) -> str:
-    """A container or volume name made of `parts`, shortened with a hash when it would be too long for a host name."""
+    """A container or volume name made of `parts`, shortened with a hash when it would be too long for a host name.
+
+    No Kubernetes name holds `_`, so different parts give different names. What is not a container of a pod has one part
+    less, with its kind behind a dot: a container may be called `pod` or `service`.
+    """
     name = "_".join(("kdev", *parts))
     if len(name) <= _LONGEST:
         return name

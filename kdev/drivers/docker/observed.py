@@ -29,12 +29,17 @@ def rows(clients: Clients, *wanted: str) -> list[dict[str, Any]]:
 
 def grouped(found: Iterable[Row]) -> dict[str, list[Row]]:
     """Rows by the uid of their pod, the sandbox first; pods without a sandbox are left out."""
+    return {uid: pod for uid, pod in by_uid(found).items() if pod[0]["Labels"].get(labels.ROLE) == labels.SANDBOX}
+
+
+def by_uid(found: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows by the uid of their pod, also of pods that were never made whole or have lost their sandbox."""
     pods: dict[str, list[Row]] = {}
     for row in sorted(found, key=_order):
         uid = row["Labels"].get(labels.UID)
         if uid:
             pods.setdefault(uid, []).append(row)
-    return {uid: pod for uid, pod in pods.items() if pod[0]["Labels"].get(labels.ROLE) == labels.SANDBOX}
+    return pods
 
 
 def pods_of(clients: Clients, found: Iterable[Row]) -> tuple[Pod, ...]:

@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 import threading
 import uuid
+from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from docker.utils import version_lt
 
 from kdev.core.ports import Job
 from kdev.drivers.docker import labels, observed, probes
-from kdev.drivers.docker.client import Clients
+from kdev.drivers.docker.client import Clients, streaming
 from kdev.drivers.docker.containers import Place, container_config, grace
-from kdev.drivers.docker.environment import Data, environment
+from kdev.drivers.docker.environment import Data, environment, pod_fields
 from kdev.drivers.docker.errors import status_of, translated
 from kdev.drivers.docker.sandbox import Sandboxes, tar_of
-from kdev.drivers.docker.volumes import Layout, claim_volume, lay_out
+from kdev.drivers.docker.volumes import Layout, by_folder, lay_out
 from kdev.errors import KdevError, StepFailed
 
 CLAIMED = "claim"
 """The fingerprint of every claim's volume."""
+_NEW_FOLDER = 0o755
+_KNOWS_SUBPATH = "1.45"
 
 
 @dataclass(frozen=True)
@@ -37,17 +42,16 @@ class Wanted:
     data: Data
     aliases: tuple[str, ...] = ()
     ports: str = "{}"
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Made:
-    """A pod that was made and is not wholly started yet: its init containers in turn, and its containers."""
+    """A pod that was made and is not started yet: the ids of its init containers in turn, and of its containers."""
 
     name: str
-    restart: str
     init: list[str]
     main: list[str]
-    tries: int = 0
 
 
 class Pods:
@@ -58,8 +62,10 @@ class Pods:
         self._sandboxes = sandboxes
 
     def make(self, wanted: Wanted, job: Job) -> Made:
-        """Everything of the pod exists and its sandbox runs; nothing else is started. Raises StepFailed."""
-        self._pull(wanted, job)
+        """Everything of the pod exists and its sandbox runs; nothing else is started. Raises StepFailed.
+
+        Its images are there: see `pull`.
+        """
         api, uid = self._clients.api(), uuid.uuid4().hex[:16]
         marks = {**wanted.marks, labels.POD: wanted.name, labels.UID: uid, labels.MANAGED: "true",
                  labels.NAMESPACE: wanted.namespace, labels.GRACE: str(grace(wanted.spec)),
@@ -68,49 +74,69 @@ class Pods:
         fields = {
             "metadata.name": wanted.name, "metadata.namespace": wanted.namespace, "metadata.uid": uid,
             "spec.nodeName": "docker", "spec.serviceAccountName": wanted.spec.get("serviceAccountName") or "default",
-            **{f"metadata.labels['{key}']": value for key, value in wanted.labels.items()},
+            **pod_fields(wanted.labels, wanted.annotations),
         }  # fmt: skip
         layout = lay_out(wanted.spec, wanted.namespace, uid, fields, wanted.data)
-        self._claims(wanted.namespace, layout, wanted.marks)
+        self._claims(layout)
         with translated():
             for name, options in layout.volumes.items():
                 api.create_volume(name, driver="local", driver_opts=options or None,
                                   labels={**marks, labels.ROLE: labels.POD_VOLUME})
             sandbox = self._sandbox(wanted, marks, layout)
             api.start(sandbox)
-            if layout.folders or layout.files:
-                api.put_archive(sandbox, "/", tar_of(layout.files, layout.folders))
+            folders = layout.folders + [one for one in layout.claim_folders if self._untouched(sandbox, one[0], job)]
+            if folders or layout.files:
+                api.put_archive(sandbox, "/", tar_of(layout.files, folders))
             address = _address(api.inspect_container(sandbox), wanted.namespace)
         fields |= {"status.podIP": address, "status.podIPs": address, "status.hostIP": address}
-        init = [self._container(wanted, one, Place(marks, sandbox, layout.mounts.get(one["name"], []),
+        init = [self._container(wanted, one, Place(marks, sandbox, self._placed(layout.mounts[one["name"]]),
                                                    environment(one, fields, wanted.data), init=True), layout, number)
                 for number, one in enumerate(wanted.spec.get("initContainers") or ())]
-        main = [self._container(wanted, one, Place(marks, sandbox, layout.mounts.get(one["name"], []),
+        main = [self._container(wanted, one, Place(marks, sandbox, self._placed(layout.mounts[one["name"]]),
                                                    environment(one, fields, wanted.data)), layout, number)
                 for number, one in enumerate(wanted.spec["containers"])]
-        return Made(wanted.name, marks[labels.RESTART], init, main)
+        return Made(wanted.name, init, main)
 
     def start(self, container: str) -> None:
         """Start a container. StepFailed says why the engine cannot."""
         with translated():
             self._clients.api().start(container)
 
-    def _claims(self, namespace: str, layout: Layout, marks: Mapping[str, str]) -> None:
-        api = self._clients.api()
+    def _claims(self, layout: Layout) -> None:
         for name, claim in layout.claims.items():
             try:
                 with translated():
-                    api.inspect_volume(claim_volume(namespace, claim))
+                    self._clients.api().inspect_volume(name)
             except KdevError as error:
                 if status_of(error) != 404:
                     raise
                 raise StepFailed(f"a volume wants PersistentVolumeClaim/{claim}, which does not exist") from error
-            with translated():  # an existing one is left as it is; a new one is a subPath's
-                api.create_volume(name, driver="local", labels=claim_marks(namespace, claim, marks))
 
-    def _pull(self, wanted: Wanted, job: Job) -> None:
+    def _untouched(self, sandbox: str, folder: str, job: Job) -> bool:
+        """Whether a folder of a claim is not there yet, or as the engine made it. A program's own mode and owner stay:
+        PostgreSQL does not start on data that everybody may write."""
+        try:
+            with streaming(self._clients.api(), "HEAD", f"/containers/{sandbox}/archive", job.cancel,
+                           params={"path": f"/{folder}"}) as answer:  # fmt: skip
+                stat = json.loads(b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+        except KdevError as error:
+            if status_of(error) != 404:
+                raise
+            return True
+        return int(stat["mode"]) & 0o777 == _NEW_FOLDER and folder.count("/") == 1
+
+    def _placed(self, mounts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Mounts as this engine takes them."""
         api = self._clients.api()
-        for container in (*(wanted.spec.get("initContainers") or ()), *wanted.spec["containers"]):
+        old = version_lt(api.api_version, _KNOWS_SUBPATH)
+        with translated():
+            return [by_folder(mount, api.inspect_volume(mount["Source"])["Mountpoint"])
+                    if old and "Subpath" in mount.get("VolumeOptions", ()) else dict(mount) for mount in mounts]
+
+    def pull(self, spec: Mapping[str, Any], job: Job) -> None:
+        """The images of a pod's spec are on the engine when this returns. StepFailed when one cannot be had."""
+        api = self._clients.api()
+        for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
             image, policy = container["image"], container.get("imagePullPolicy")
             job.cancel.check()
             try:
@@ -157,12 +183,13 @@ class Pods:
             "Labels": {**marks, labels.ROLE: labels.SANDBOX, labels.SPEC: wanted.ports},
             "Healthcheck": probes.sandbox_health(wanted.spec["containers"]) or {"Test": ["NONE"]},
             "HostConfig": {"NetworkMode": network, "IpcMode": "shareable", "ExtraHosts": hosts,
-                           "RestartPolicy": {"Name": "unless-stopped"}, "Mounts": layout.sandbox_mounts,
+                           # A sandbox that came back would have another network than its pod's containers.
+                           "RestartPolicy": {"Name": "no"}, "Mounts": layout.sandbox_mounts,
                            "Sysctls": {"net.ipv4.ip_unprivileged_port_start": "0"}},
             "NetworkingConfig": {"EndpointsConfig": {network: {"Aliases": [wanted.name, *wanted.aliases]}}},
         }  # fmt: skip
         created: str = self._clients.api().create_container_from_config(
-            body, name=labels.name_of(wanted.namespace, wanted.name, "pod"))["Id"]
+            body, name=labels.name_of(wanted.namespace, f"{wanted.name}.pod"))["Id"]
         return created
 
     def _container(

@@ -21,15 +21,14 @@ from kdev.drivers.docker.environment import Data
 from kdev.drivers.docker.errors import translated
 from kdev.drivers.docker.pods import Made, Pods, Wanted, claim_marks
 from kdev.drivers.docker.services import Services, named_ports
+from kdev.drivers.docker.starting import Starting
 from kdev.drivers.docker.volumes import claim_volume
-from kdev.drivers.docker.waiting import last_lines, why_hopeless
-from kdev.errors import StepFailed
+from kdev.drivers.docker.waiting import why_hopeless
 
 _OVERLAP = 60.0
 """Seconds that an old pod is kept for a new one that is not ready and not hopeless either."""
 _PATIENCE = 3.0
 """Seconds that applying waits for an old pod to stop. A slower one goes on stopping on its own."""
-_TRIES = 5
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -84,6 +83,7 @@ class Rollout:
         self._clients = clients
         self._pods = pods
         self._services = services
+        self._starting = Starting(clients, pods)
         self._stopping: list[threading.Thread] = []
 
     def roll_out(self, workloads: Sequence[Workload], marks: Mapping[str, str], job: Job, *, force: bool) -> bool:
@@ -91,9 +91,13 @@ class Rollout:
         made: list[Made] = []
         leaving: list[list[observed.Row]] = []
         changed = False
-        for workload in workloads:
+        plans = [(workload, *self._sorted_out(workload, force)) for workload in workloads]
+        # All images first: what runs is not touched for something that cannot take its place.
+        for workload, kept, _ in plans:
+            if len(kept) < workload.replicas:
+                self._pods.pull(workload.spec, job)
+        for workload, kept, old in plans:
             job.cancel.check()
-            kept, old = self._sorted_out(workload, force)
             if old and not workload.overlaps:
                 self.remove(old, wait=True)
             elif old:
@@ -103,16 +107,19 @@ class Rollout:
             made += new
         if not changed:
             return False
-        self._bring_up(made, job)
         namespaces = {workload.namespace for workload in workloads}
-        if leaving:
-            self._overlap(workloads, job)
-        for namespace in namespaces:
-            self._services.refresh(namespace)
-        if leaving:
-            self.remove(leaving)
+
+        def reachable() -> None:
             for namespace in namespaces:
                 self._services.refresh(namespace)
+
+        self._starting.begin(made, reachable)
+        if leaving:
+            self._overlap(workloads, job)
+        reachable()
+        if leaving:
+            self.remove(leaving)
+            reachable()
         return True
 
     def remove(self, pods: Sequence[Sequence[observed.Row]], *, wait: bool = False) -> None:
@@ -129,7 +136,8 @@ class Rollout:
         self._stopping = [worker for worker in (*self._stopping, *workers) if worker.is_alive()]
 
     def settle(self, seconds: float) -> None:
-        """Give pods that are being stopped this long to go."""
+        """The end: give pods that are being stopped this long to go."""
+        self._starting.close()
         until = time.monotonic() + seconds
         for worker in self._stopping:
             worker.join(max(0.0, until - time.monotonic()))
@@ -141,7 +149,7 @@ class Rollout:
         kept, old = [], []
         found = observed.rows(self._clients, f"{labels.NAMESPACE}={workload.namespace}",
                               f"{labels.OBJECT}={workload.kind}/{workload.name}")
-        for pod in observed.grouped(found).values():
+        for pod in observed.by_uid(found).values():
             right = pod[0]["Labels"].get(labels.FINGERPRINT) == workload.digest and not force
             if right and not broken(pod, workload.containers) and not is_leaving(pod[0]):
                 kept.append(pod)
@@ -163,13 +171,15 @@ class Rollout:
         for name in names[: workload.replicas - len(kept)]:
             job.cancel.check()
             job.progress(f"starting {name}")
-            own = {str(key): str(value) for key, value in (workload.template["metadata"].get("labels") or {}).items()}
+            about = workload.template.get("metadata") or {}
+            own, notes = ({str(key): str(value) for key, value in (about.get(what) or {}).items()}
+                          for what in ("labels", "annotations"))
             whole = {**marks, labels.OBJECT: f"{workload.kind}/{workload.name}",
                      labels.API_VERSION: workload.manifest["apiVersion"], labels.FINGERPRINT: workload.digest}
             aliases = self._services.aliases(workload.namespace, own, name)
             spec = self._with_claims(workload, name, marks)
-            made.append(self._pods.make(
-                Wanted(workload.namespace, name, spec, own, whole, workload.data, aliases, named_ports(spec)), job))
+            made.append(self._pods.make(Wanted(workload.namespace, name, spec, own, whole, workload.data, aliases,
+                                               named_ports(spec), notes), job))
         return made
 
     def _names(self, workload: Workload) -> list[str]:
@@ -195,68 +205,6 @@ class Rollout:
                                                   labels=claim_marks(workload.namespace, claim, kept))
             volumes.append({"name": template["metadata"]["name"], "persistentVolumeClaim": {"claimName": claim}})
         return {**workload.spec, "volumes": [*(workload.spec.get("volumes") or ()), *volumes]}
-
-    # -- starting ---------------------------------------------------------------------------------------------------
-
-    def _bring_up(self, made: Sequence[Made], job: Job) -> None:
-        """Start every pod's containers, its init containers before, one after the other."""
-        waiting: list[Made] = []
-        for pod in made:
-            if pod.init:
-                self._pods.start(pod.init[0])
-                waiting.append(pod)
-            else:
-                self._start_main(pod)
-        # An init container may wait for another pod, and that one must be reachable by its Service's name.
-        if waiting:
-            for namespace in {self._namespace(pod) for pod in waiting}:
-                self._services.refresh(namespace)
-        again: dict[str, float] = {}
-        while waiting:
-            job.cancel.wait(0.1)
-            job.cancel.check()
-            waiting = [pod for pod in waiting if not self._step_on(pod, again, job)]
-
-    def _namespace(self, pod: Made) -> str:
-        details = observed.inspect(self._clients, pod.main[0])
-        return str(details["Config"]["Labels"][labels.NAMESPACE]) if details else ""
-
-    def _step_on(self, pod: Made, again: dict[str, float], job: Job) -> bool:
-        """Go on with a pod's init containers; True when they are through and the pod is started."""
-        current = pod.init[0]
-        if current in again:
-            if time.monotonic() < again[current]:
-                return False
-            del again[current]
-            self._pods.start(current)
-            return False
-        details = observed.inspect(self._clients, current)
-        if details is None:
-            raise StepFailed(f"pod/{pod.name}: an init container was removed by somebody else")
-        if details["State"]["Running"] or details["State"]["Status"] == "created":
-            return False
-        code = details["State"]["ExitCode"]
-        if code == 0:
-            pod.init.pop(0)
-            if not pod.init:
-                self._start_main(pod)
-                return True
-            self._pods.start(pod.init[0])
-            return False
-        pod.tries += 1
-        name = details["Config"]["Labels"][labels.CONTAINER]
-        if pod.restart == "Never" or pod.tries >= _TRIES:
-            raise StepFailed(f"pod/{pod.name} cannot start: init container {name} ended with exit code {code}",
-                             detail=last_lines(self._clients, current, job.cancel))
-        again[current] = time.monotonic() + 0.5 * 2**pod.tries
-        return False
-
-    def _start_main(self, pod: Made) -> None:
-        for container in pod.main:
-            try:
-                self._pods.start(container)
-            except StepFailed as error:
-                raise StepFailed(f"pod/{pod.name} cannot start: {error.message}") from error
 
     def _overlap(self, workloads: Sequence[Workload], job: Job) -> None:
         """Wait until the new pods are ready, or hopeless, which waiting for readiness will tell."""

@@ -62,11 +62,11 @@ class Services:
             "Cmd": ["proxy", f"/{_ROUTES}"],
             "Labels": {**marks, labels.MANAGED: "true", labels.ROLE: labels.PROXY},
             "Healthcheck": {"Test": ["NONE"]},
-            "HostConfig": {"NetworkMode": network, "RestartPolicy": {"Name": "unless-stopped"}},
+            "HostConfig": {"NetworkMode": network, "RestartPolicy": {"Name": "on-failure"}},
             "NetworkingConfig": {"EndpointsConfig": {network: {"Aliases": names(name, namespace)}}},
         }
         with translated():
-            made = api.create_container_from_config(body, name=labels.name_of(namespace, name, "service"))["Id"]
+            made = api.create_container_from_config(body, name=labels.name_of(namespace, f"{name}.service"))["Id"]
             api.put_archive(made, "/", tar_of([(_ROUTES, b"", 0o644)]))
             api.start(made)
 

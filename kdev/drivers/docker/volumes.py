@@ -13,24 +13,27 @@ from typing import Any
 
 from kdev.drivers.docker import labels
 from kdev.drivers.docker.environment import Data
+from kdev.drivers.docker.environment import field as value_of
 from kdev.errors import StepFailed
 
 File = tuple[str, bytes, int]
+Folder = tuple[str, int, int]
 _FILLED = "/kdev-volumes"
 
 
 @dataclass(frozen=True)
 class Layout:
     """What is to be made before a pod's containers. `volumes`: engine name → driver options, of the pod alone.
-    `claims` are volumes that
-    outlive it, with the claim's name. `mounts` are the sandbox's, then each container's, as the API takes them.
-    `folders` (path, mode, group) and `files` go into the sandbox, `own_files` into a container before it starts."""
+    `claims` are volumes that outlive it, with the claim's name. `mounts` are the sandbox's, then each container's, as
+    the API takes them. `folders` (path, mode, group) and `files` go into the sandbox, `claim_folders` too, but only
+    where nobody has changed anything yet; `own_files` go into a container before it starts."""
 
     volumes: dict[str, dict[str, str]] = field(default_factory=dict)
     claims: dict[str, str] = field(default_factory=dict)
     sandbox_mounts: list[dict[str, Any]] = field(default_factory=list)
     mounts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    folders: list[tuple[str, int, int]] = field(default_factory=list)
+    folders: list[Folder] = field(default_factory=list)
+    claim_folders: list[Folder] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
     own_files: dict[str, list[File]] = field(default_factory=dict)
 
@@ -52,7 +55,7 @@ def lay_out(spec: Mapping[str, Any], namespace: str, uid: str, fields: Mapping[s
             if source is None:
                 raise StepFailed(f"container {container['name']} mounts volume {mount['name']}, which its pod has not")
             content = _content(source, fields, data)
-            sub = str(mount.get("subPath") or "").strip("/")
+            sub = _inside(str(mount["subPath"])) if mount.get("subPath") else ""
             if content is not None and sub:
                 layout.own_files.setdefault(container["name"], []).extend(_below(content, sub, mount["mountPath"]))
             elif "hostPath" in source:
@@ -61,7 +64,8 @@ def lay_out(spec: Mapping[str, Any], namespace: str, uid: str, fields: Mapping[s
                                "ReadOnly": bool(mount.get("readOnly"))})
             else:
                 name = _volume(layout, source, sub, (namespace, uid, group), content)
-                mounts.append(_mount(name, mount["mountPath"], bool(mount.get("readOnly")) and content is None))
+                read_only = mount.get("readOnly") or (source.get("persistentVolumeClaim") or {}).get("readOnly")
+                mounts.append(_mount(name, mount["mountPath"], bool(read_only) and content is None, sub))
     return layout
 
 
@@ -71,20 +75,24 @@ def _volume(
     """The engine's volume behind a volume of the pod; entered into the layout when it is new."""
     namespace, uid, group = where
     claim = source.get("persistentVolumeClaim")
-    inside = (sub.replace("/", "."),) if sub else ()
     if claim:
-        name = claim_volume(namespace, ".".join((claim["claimName"], *inside)))
+        name, folders = claim_volume(namespace, claim["claimName"]), layout.claim_folders
         known = name in layout.claims
         layout.claims[name] = claim["claimName"]
     else:
-        name = labels.name_of(namespace, uid, source["name"], *inside)
+        name, folders = labels.name_of(namespace, uid, source["name"]), layout.folders
         known = name in layout.volumes
         layout.volumes[name] = _options(source.get("emptyDir") or {})
+    inner, mode = f"{_FILLED}/{name}".lstrip("/"), 0o2777 if group else 0o777
     if not known:
-        inner = f"{_FILLED}/{name}"
-        layout.sandbox_mounts.append(_mount(name, inner, False))
-        layout.folders.append((inner.lstrip("/"), 0o2777 if group else 0o777, group))
-        layout.files.extend((f"{inner.lstrip('/')}/{path}", body, mode) for path, body, mode in content or ())
+        layout.sandbox_mounts.append(_mount(name, f"/{inner}", False))
+        folders.append((inner, mode, group))
+        layout.files.extend((f"{inner}/{path}", body, mode) for path, body, mode in content or ())
+    at = inner
+    for part in sub.split("/") if sub else ():
+        at = f"{at}/{part}"
+        if (at, mode, group) not in folders:
+            folders.append((at, mode, group))
     return name
 
 
@@ -94,10 +102,17 @@ def _options(empty: Mapping[str, Any]) -> dict[str, str]:
     return {"type": "tmpfs", "device": "tmpfs"}
 
 
-def _mount(name: str, target: str, read_only: bool) -> dict[str, Any]:
+def _mount(name: str, target: str, read_only: bool, sub: str = "") -> dict[str, Any]:
     # Without NoCopy the engine would fill an empty volume with what the image has there; Kubernetes does not.
-    return {"Type": "volume", "Source": name, "Target": target, "ReadOnly": read_only,
-            "VolumeOptions": {"NoCopy": True}}
+    options: dict[str, Any] = {"NoCopy": True, **({"Subpath": sub} if sub else {})}
+    return {"Type": "volume", "Source": name, "Target": target, "ReadOnly": read_only, "VolumeOptions": options}
+
+
+def by_folder(mount: Mapping[str, Any], mountpoint: str) -> dict[str, Any]:
+    """A mount of a volume's subPath for an engine that knows no such thing: the folder itself, where the engine has
+    its volume."""
+    return {"Type": "bind", "Source": posixpath.join(mountpoint, mount["VolumeOptions"]["Subpath"]),
+            "Target": mount["Target"], "ReadOnly": mount["ReadOnly"]}
 
 
 def _below(content: Sequence[File], sub: str, target: str) -> list[File]:
@@ -127,7 +142,8 @@ def _files(source: Mapping[str, Any], mode: int | None, fields: Mapping[str, str
     wanted = source[kind]
     default = int(wanted.get("defaultMode") or mode or 0o644)
     if kind == "downwardAPI":
-        return [(_inside(one["path"]), fields[one["fieldRef"]["fieldPath"]].encode(), int(one.get("mode") or default))
+        return [(_inside(one["path"]), value_of(one["fieldRef"]["fieldPath"], fields).encode(),
+                 int(one.get("mode") or default))
                 for one in wanted.get("items") or ()]
     name = wanted.get("secretName") or wanted.get("name", "")
     proper = "ConfigMap" if kind == "configMap" else "Secret"

@@ -26,11 +26,13 @@ def wait_ready(clients: Clients, refs: Sequence[ObjectRef], timeout: float, job:
     until = time.monotonic() + timeout
     wanted = [ref for ref in refs if ref.kind in WORKLOADS]
     said, steady, since = "", None, 0.0
+    crashes = _Crashes(clients, {ref.namespace for ref in wanted})
     while True:
         job.cancel.check()
         missing, restarts = [], set()
+        crashes.look()
         for ref in wanted:
-            why, unprobed = _look(clients, ref, job)
+            why, unprobed = _look(clients, ref, crashes, job)
             restarts |= unprobed
             if why:
                 missing.append((ref, why))
@@ -50,17 +52,49 @@ def wait_ready(clients: Clients, refs: Sequence[ObjectRef], timeout: float, job:
         job.cancel.wait(_PAUSE)
 
 
+class _Crashes:
+    """Which crash loops are hopeless. A program may need another one that is not up yet, and end until it is."""
+
+    def __init__(self, clients: Clients, namespaces: set[str]) -> None:
+        self._clients = clients
+        self._namespaces = namespaces
+        self._excused: dict[tuple[str, str], int] = {}
+
+    def look(self) -> None:
+        """See whether something else in the namespaces is still on its way up; restarts until now are excused then."""
+        rows = [row for namespace in self._namespaces
+                for row in observed.rows(self._clients, f"{labels.NAMESPACE}={namespace}", labels.UID)]
+        # Inspecting every pod each time would be dear, and is of no use while nothing crashes.
+        if not any(row["State"] == "restarting" for row in rows):
+            return
+        pods = [pod for pod in observed.pods_of(self._clients, rows) if not pod.terminating]
+        if any(_on_its_way(pod) for pod in pods):
+            self._excused |= {(pod.uid, one.name): one.restarts for pod in pods for one in pod.containers}
+
+    def excused(self, pod: Pod) -> bool:
+        """Whether every crash loop of the pod has yet to crash with everything up that it may need."""
+        looping = [one for one in pod.containers if one.reason == "CrashLoopBackOff"]
+        return bool(looping) and all(one.restarts < self._excused.get((pod.uid, one.name), -1) + 2 for one in looping)
+
+
+def _on_its_way(pod: Pod) -> bool:
+    """Whether this pod is not up yet, but nothing has gone wrong with it either."""
+    if pod.ready or pod.phase in ("Succeeded", "Failed", "Unknown"):
+        return False
+    return not any(one.restarts or one.reason == "RunContainerError" for one in pod.containers)
+
+
 def why_hopeless(pod: Pod) -> str:
-    """Why waiting for this pod will not help, "" while it may."""
+    """Why waiting for this pod will not help, "" while it may. Whether it may help in a crash loop, who asks knows."""
     for container in pod.containers:
         if container.state == "waiting" and container.reason == "CrashLoopBackOff":
             often = f"{container.restarts} restarts"
-            return f"container {container.name} is in CrashLoopBackOff: {_ended(container)}, {often}"
+            return f"{_called(container)} is in CrashLoopBackOff: {_ended(container)}, {often}"
         if container.state == "waiting" and container.reason == "RunContainerError":
-            return f"container {container.name} cannot be started"
+            return f"{_called(container)} cannot be started"
     if pod.phase == "Failed":
         broken = next((one for one in pod.containers if one.exit_code), None)
-        return f"container {broken.name}: {_ended(broken)}" if broken else "its sandbox was stopped"
+        return f"{_called(broken)} {_ended(broken)}" if broken else "its sandbox was stopped"
     return ""
 
 
@@ -70,6 +104,10 @@ def last_lines(clients: Clients, container_id: str, cancel: Cancellation) -> str
         return "\n".join(line.text for line in read_logs(
             clients, container_id, last=_LINES, since="", follow=False, cancel=cancel))
     return ""
+
+
+def _called(container: Container) -> str:
+    return f"{'init ' if container.init else ''}container {container.name}"
 
 
 def _ended(container: Container) -> str:
@@ -83,7 +121,9 @@ def _rows(clients: Clients, ref: ObjectRef) -> list[dict[str, Any]]:
     return observed.rows(clients, f"{labels.NAMESPACE}={ref.namespace}", f"{labels.OBJECT}={ref}", *template)
 
 
-def _look(clients: Clients, ref: ObjectRef, job: Job) -> tuple[str, set[tuple[str, str, int]]]:
+def _look(
+    clients: Clients, ref: ObjectRef, crashes: _Crashes, job: Job
+) -> tuple[str, set[tuple[str, str, int]]]:
     """What a workload lacks, "" when it is ready, and how often its containers without a probe were started again.
 
     StepFailed when it will not become ready.
@@ -97,7 +137,7 @@ def _look(clients: Clients, ref: ObjectRef, job: Job) -> tuple[str, set[tuple[st
                          hint="somebody else may have deployed or deleted an object of this name")
     for pod in pods:
         why = why_hopeless(pod)
-        if why:
+        if why and not crashes.excused(pod):
             raise StepFailed(f"{ref} will not be ready: {pod}: {why}", detail=_words(clients, rows, pod, job.cancel))
     if ref.kind == "Job":
         return ("" if sum(pod.phase == "Succeeded" for pod in pods) >= count else "still running"), set()
@@ -116,7 +156,7 @@ def _why_not(pod: Pod) -> str:
     for container in pod.containers:
         if not container.ready and container.state != "running":
             how = f", {_ended(container)}" if container.exit_code else ""
-            return f"container {container.name} is {container.state}: {container.reason}{how}"
+            return f"{_called(container)} is {container.state}: {container.reason}{how}"
     lagging = ", ".join(container.name for container in pod.containers if not container.ready)
     return f"{pod} is {pod.phase}" + (f", {lagging} not ready" if lagging else "")
 
