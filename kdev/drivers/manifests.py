@@ -19,6 +19,11 @@ from kdev.spec import manifests
 AT = "kdev.dev/at"
 """Annotation on each rendered object: `file:line` of where it was written. Targets strip it before they apply."""
 
+BUILT = "kdev.dev/built"
+"""Annotation on pod templates whose images keep their tag from build to build: changes with the images."""
+CONTENT_TAG = "kdev-"
+"""How tags begin that kdev makes from an image's content."""
+
 CLUSTER_WIDE = frozenset({
     "APIService", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "IngressClass",
     "MutatingWebhookConfiguration", "Namespace", "Node", "PersistentVolume", "PodSecurityPolicy", "PriorityClass",
@@ -35,10 +40,11 @@ class RenderDriver:
 
     def run(self, action: actions.Render, job: Job) -> Result:
         """Raises ConfigError with the place of everything that is wrong, StepFailed when a manifest cannot be read."""
-        images = {
-            manifests.repository(repository): job.result(step).value("reference")
-            for repository, step in (action.images if action.replace_images else ())
-        }
+        built = {manifests.repository(repository): job.result(step)
+                 for repository, step in (action.images if action.replace_images else ())}
+        images = {repository: result.value("reference") for repository, result in built.items()}
+        fixed = {result.value("reference"): result.digest for result in built.values()
+                 if not result.value("reference").rpartition(":")[2].startswith(CONTENT_TAG)}
         objects: list[dict[str, Any]] = []
         problems: list[Problem] = []
         for path in manifest_paths(self._files, self._root, action.manifests):
@@ -52,6 +58,7 @@ class RenderDriver:
                 if action.held:
                     hold(content, action.held, job)
                 problems += _place(content, document, action.namespace)
+                stamp(content, fixed)
                 objects.append(content)
         if problems:
             raise ConfigError(tuple(problems))
@@ -105,6 +112,27 @@ def hold(content: Any, repositories: tuple[str, ...], job: Job) -> None:
             job.notice(f"container {content.get('name')}: its `{field}` in the manifest wins over -i", level="warning")
     for value in content.values():
         hold(value, repositories, job)
+
+
+def stamp(content: Any, fixed: Mapping[str, str]) -> None:
+    """Note in every pod template which build of an image with a fixed tag it runs. `fixed`: reference → digest.
+
+    Such a reference is the same after a rebuild, and nobody would start the new image.
+    """
+    if isinstance(content, list):
+        for item in content:
+            stamp(item, fixed)
+    if not isinstance(content, dict):
+        return
+    spec = content.get("spec")
+    if isinstance(spec, dict) and isinstance(spec.get("containers"), list):
+        used = sorted({reference for reference in manifests.images(spec) if reference in fixed})
+        metadata = content.setdefault("metadata", {})
+        if used and isinstance(metadata, dict):
+            digest = digest_of(*(fixed[reference] for reference in used))[:12]
+            metadata["annotations"] = {**(metadata.get("annotations") or {}), BUILT: digest}
+    for value in content.values():
+        stamp(value, fixed)
 
 
 def without_place(content: Mapping[str, Any]) -> dict[str, Any]:

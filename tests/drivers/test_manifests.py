@@ -55,6 +55,31 @@ def test_a_reference_is_compared_by_its_repository(written: str, matches: bool) 
     assert (replaced({"image": written}, {"shop/web": "new"})["image"] == "new") is matches
 
 
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec: {template: {spec: {containers: [{name: c, image: shop/web}, {name: d, image: redis}]}}}
+"""
+
+
+def test_a_rebuilt_image_under_a_fixed_tag_changes_the_pods_that_run_it(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(DEPLOYMENT + "---\n" + POD % ("other", "redis:7"))
+
+    def render(reference: str, digest: str) -> Result:
+        job = FakeJob(results={"build:web": Result(digest, (("reference", reference),))})
+        action = Render("web", ("a.yaml",), "dev", (("shop/web", "build:web"),))
+        return RenderDriver(str(tmp_path), observer(tmp_path)).run(action, job)
+
+    first, same, second = (render("shop/web:dev", digest) for digest in "112")
+    assert first.digest == same.digest != second.digest
+    web, other = json.loads(first.blob or "")
+    assert list(web["spec"]["template"]["metadata"]["annotations"]) == ["kdev.dev/built"]
+    assert "kdev.dev/built" not in other["metadata"]["annotations"]
+    # A tag by content says it already.
+    assert render("shop/web:kdev-1", "1").digest == render("shop/web:kdev-1", "2").digest
+
+
 def test_only_keys_called_image_are_replaced() -> None:
     content = {"images": "shop/web", "image": {"repository": "shop/web"}, "args": ["shop/web"]}
     assert replaced(content, {"shop/web": "new"}) == content
